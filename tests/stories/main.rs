@@ -1,0 +1,1 @@
+//! Stories: one module per thing a user can see. One binary, so linking happens once.
