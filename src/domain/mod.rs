@@ -1,1 +1,12 @@
-//! (being written)
+//! What things are and what is decided. Pure: no I/O, no clock, no randomness, so every rule here can be
+//! tested on a table or on thousands of seeded nights.
+//!
+//! Start with [`plan`]: everything else is what it looks at or what it says.
+
+pub mod approval;
+pub mod build;
+pub mod category;
+pub mod id;
+pub mod message;
+pub mod session;
+pub mod task;

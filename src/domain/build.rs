@@ -1,0 +1,346 @@
+//! Builds: one attempt at a task by a sub-agent, and checks: one verification of a commit.
+//!
+//! A build walks `Preparing → SettingUp → Working → Collecting → Checking → Ended`; a check walks
+//! `Waiting → Preparing → SettingUp → Verifying → Verifying again (only after a failure) → Measuring → Ended`.
+//! Each step's work is either a host step (git, done by the bot) or a run (a supervised command).
+
+use super::id::{BuildId, CheckId, RunId, SessionId, TaskId};
+use super::task::UnknownWord;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// Where an open build stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BuildStep {
+    /// The host refreshes the vault and makes the clone.
+    Preparing,
+    /// The project's setup command runs in the clone.
+    SettingUp,
+    /// The agent runs. For an action: the approved command runs.
+    Working,
+    /// The host commits what the agent left and takes it into the vault.
+    Collecting,
+    /// The result waits for its check, or is being checked.
+    Checking,
+    /// Over; [`Build::outcome`] says how.
+    Ended,
+}
+
+/// Where a check stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckStep {
+    /// Not begun: one check at a time per project.
+    Waiting,
+    /// The host makes a fresh clone of the commit.
+    Preparing,
+    /// The project's setup command runs in it.
+    SettingUp,
+    /// The verify command runs.
+    Verifying,
+    /// It failed: once more, to tell flaky from failed.
+    VerifyingAgain,
+    /// The measure command runs.
+    Measuring,
+    /// Over.
+    Ended,
+}
+
+macro_rules! stored_words {
+    ($type:ident, $what:literal, { $($variant:ident => $word:literal),+ $(,)? }) => {
+        impl $type {
+            /// The stored word.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = UnknownWord;
+
+            fn from_str(text: &str) -> Result<Self, UnknownWord> {
+                match text {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(UnknownWord { what: $what, given: text.into(), allowed: concat!($($word, " "),+) }),
+                }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+pub(crate) use stored_words;
+
+stored_words!(BuildStep, "build step", {
+    Preparing => "preparing", SettingUp => "setting_up", Working => "working",
+    Collecting => "collecting", Checking => "checking", Ended => "ended",
+});
+stored_words!(CheckStep, "check step", {
+    Waiting => "waiting", Preparing => "preparing", SettingUp => "setting_up", Verifying => "verifying",
+    VerifyingAgain => "verifying_again", Measuring => "measuring", Ended => "ended",
+});
+
+/// How a build ended. One meaning each; only [`Outcome::Verified`] counts as completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The agent ended cleanly, something changed, and our own run of the verify command passed on the commit.
+    Verified,
+    /// As far as can be seen it worked, but there is no verify command (or no base to judge by): not counted.
+    Unverified,
+    /// Our verify command failed twice on the commit.
+    TestsFailed,
+    /// Our verify command failed once and passed once on the same commit.
+    Flaky,
+    /// The agent ended cleanly and left nothing changed.
+    NoChange,
+    /// The agent, or the setup command, ended with a failure that is not worth a retry.
+    Failed,
+    /// A failure worth a retry: the network, an overloaded service, a run that was lost.
+    Transient,
+    /// It ran into its time limit.
+    TimedOut,
+    /// The owner stopped it.
+    Stopped,
+    /// The bot stopped it because the disk was filling.
+    Cancelled,
+    /// An action of which the bot can't know whether it happened.
+    Unknown,
+}
+
+stored_words!(Outcome, "outcome", {
+    Verified => "verified", Unverified => "unverified", TestsFailed => "tests_failed", Flaky => "flaky",
+    NoChange => "no_change", Failed => "failed", Transient => "transient", TimedOut => "timed_out",
+    Stopped => "stopped", Cancelled => "cancelled", Unknown => "unknown",
+});
+
+/// What a run executes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStep {
+    /// The project's setup command.
+    Setup,
+    /// The agent, or an action's command.
+    Agent,
+    /// The verify command, first time.
+    Verify,
+    /// The verify command, second time.
+    VerifyAgain,
+    /// The measure command.
+    Measure,
+}
+
+stored_words!(RunStep, "run step", {
+    Setup => "setup", Agent => "agent", Verify => "verify", VerifyAgain => "verify_again", Measure => "measure",
+});
+
+/// Whose run it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunOwner {
+    /// A build's setup or agent.
+    Build(BuildId),
+    /// A check's setup, verify or measure.
+    Check(CheckId),
+}
+
+/// How a run ended, as the supervisor wrote it down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "end", rename_all = "snake_case")]
+pub enum RunEnding {
+    /// It exited by itself.
+    Exited {
+        /// Exit status.
+        code: i32,
+    },
+    /// A signal the bot did not send ended it.
+    Signaled {
+        /// Signal number.
+        signal: i32,
+    },
+    /// It ran into its time limit.
+    TimedOut,
+    /// The bot asked it to stop.
+    Stopped {
+        /// Why.
+        reason: String,
+    },
+    /// Its supervisor died with it; what it did is not known.
+    Lost,
+    /// It could not be started.
+    NotStarted {
+        /// What was wrong.
+        error: String,
+    },
+}
+
+/// One command run for a build or a check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Row number.
+    pub id: RunId,
+    /// Whose.
+    pub owner: RunOwner,
+    /// What.
+    pub step: RunStep,
+    /// When it was launched.
+    pub started_at: DateTime<Utc>,
+    /// When its end was seen, and how it ended; none while it runs.
+    pub ended: Option<(DateTime<Utc>, RunEnding)>,
+    /// Set when the bot has asked it to stop, with the reason.
+    pub stop_requested: Option<StopReason>,
+    /// Bytes of output so far (or in all).
+    pub log_bytes: u64,
+}
+
+/// Why the bot stops a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// The owner asked.
+    Owner,
+    /// It ran into the time limit by the bot's own clock.
+    TimeLimit,
+    /// The disk was filling.
+    Disk,
+}
+
+stored_words!(StopReason, "stop reason", { Owner => "owner", TimeLimit => "time_limit", Disk => "disk" });
+
+/// One attempt at a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Build {
+    /// Row number; names its log `logs/subagent_<id>.log`.
+    pub id: BuildId,
+    /// Which task.
+    pub task: TaskId,
+    /// In which session it was started.
+    pub session: SessionId,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// Where it stands.
+    pub step: BuildStep,
+    /// When it was started.
+    pub started_at: DateTime<Utc>,
+    /// When the step it is in began.
+    pub step_at: DateTime<Utc>,
+    /// The commit it builds on, once the clone is made.
+    pub base: Option<String>,
+    /// The commit the host made of what the agent left.
+    pub result: Option<String>,
+    /// The check of the result, once asked for.
+    pub check: Option<CheckId>,
+    /// Progress the agent reported, 0–100.
+    pub progress: Option<u8>,
+    /// The agent's last words about where it is; a claim, shown as such.
+    pub progress_text: Option<String>,
+    /// A stop asked for while no run was there to stop.
+    pub stop_requested: Option<StopReason>,
+    /// How it ended; `Some` exactly when `step` is `Ended`.
+    pub outcome: Option<Outcome>,
+    /// Why it ended so, in words for the owner.
+    pub reason: String,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// What the host saw of the change.
+    pub change: Option<Change>,
+}
+
+/// What a build changed, as the host counted it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Files touched.
+    pub files: u32,
+    /// Lines added.
+    pub insertions: u32,
+    /// Lines removed.
+    pub deletions: u32,
+    /// Whether documentation is among them.
+    pub docs_touched: bool,
+    /// The first files, at most 20, for the card.
+    pub paths: Vec<String>,
+    /// What deserves a second look (nested repositories, links out of the tree).
+    pub flags: Vec<String>,
+}
+
+/// What a check is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckPurpose {
+    /// The project's base, once a session.
+    Base,
+    /// A build's result.
+    Result,
+}
+
+stored_words!(CheckPurpose, "check purpose", { Base => "base", Result => "result" });
+
+/// One verification of a commit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// Row number.
+    pub id: CheckId,
+    /// In which session.
+    pub session: SessionId,
+    /// Which project.
+    pub project: String,
+    /// Which commit; empty until the host knows it (a base is resolved when its clone is made).
+    pub commit: String,
+    /// What for.
+    pub purpose: CheckPurpose,
+    /// The build it judges, for a result.
+    pub build: Option<BuildId>,
+    /// Where it stands.
+    pub step: CheckStep,
+    /// When the step it is in began.
+    pub step_at: DateTime<Utc>,
+    /// What was found, once it has ended.
+    pub verdict: Option<Verdict>,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Whether and how the verify command passed.
+    pub tests: TestsVerdict,
+    /// Test names and counts read from its output, where it prints a known form.
+    pub counts: TestCounts,
+    /// The number the measure command printed, where there is one.
+    pub measure: Option<f64>,
+    /// Why the check could not be done, or its measure could not be taken.
+    pub trouble: Option<String>,
+}
+
+/// Whether the verify command passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TestsVerdict {
+    /// Exit status 0.
+    Passed,
+    /// Failed twice.
+    Failed,
+    /// Failed, then passed.
+    Flaky,
+    /// The project has no verify command.
+    NoCommand,
+    /// Setup or clone failed, or the command could not be run.
+    Impossible,
+}
+
+/// What a test runner's output says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestCounts {
+    /// Tests that passed, where the output says so.
+    pub passed: Option<u32>,
+    /// Tests that failed, where the output says so.
+    pub failed: Option<u32>,
+    /// Names of those that failed, sorted, at most 200.
+    pub failing: Vec<String>,
+}
