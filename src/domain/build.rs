@@ -182,7 +182,7 @@ pub enum RunEnding {
 }
 
 /// One command run for a build or a check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// Row number.
     pub id: RunId,
@@ -196,8 +196,26 @@ pub struct Run {
     pub ended: Option<(DateTime<Utc>, RunEnding)>,
     /// Set when the bot has asked it to stop, with the reason.
     pub stop_requested: Option<StopReason>,
-    /// Bytes of output so far (or in all).
-    pub log_bytes: u64,
+    /// What its output says of tests, read when a verify run ended.
+    pub counts: Option<TestCounts>,
+    /// The number it printed, read when a measure run ended.
+    pub measured: Option<f64>,
+}
+
+impl Run {
+    /// How it ended, if it has.
+    pub fn ending(&self) -> Option<&RunEnding> {
+        self.ended.as_ref().map(|(_, ending)| ending)
+    }
+}
+
+/// A host step (git, copying) that could not be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostFailure {
+    /// Whether another try can help.
+    pub retry: bool,
+    /// What was wrong, where, and what to do.
+    pub text: String,
 }
 
 /// Why the bot stops a run.
@@ -231,8 +249,14 @@ pub struct Build {
     pub started_at: DateTime<Utc>,
     /// When the step it is in began.
     pub step_at: DateTime<Utc>,
+    /// Build on this commit instead of the project's base: the result of the task it depends on.
+    pub on_top_of: Option<String>,
     /// The commit it builds on, once the clone is made.
     pub base: Option<String>,
+    /// Set when its clone (or empty folder) is made.
+    pub prepared: bool,
+    /// Set when a host step failed.
+    pub host_failure: Option<HostFailure>,
     /// The commit the host made of what the agent left.
     pub result: Option<String>,
     /// The check of the result, once asked for.
@@ -249,7 +273,7 @@ pub struct Build {
     pub reason: String,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
-    /// What the host saw of the change.
+    /// What the host saw of the change; set when it has collected.
     pub change: Option<Change>,
 }
 
@@ -301,6 +325,10 @@ pub struct Check {
     pub step: CheckStep,
     /// When the step it is in began.
     pub step_at: DateTime<Utc>,
+    /// Set when its clone is made.
+    pub prepared: bool,
+    /// Set when a host step failed.
+    pub host_failure: Option<HostFailure>,
     /// What was found, once it has ended.
     pub verdict: Option<Verdict>,
 }

@@ -60,6 +60,16 @@ pub struct Session {
     pub phase: Phase,
     /// When it really started; for a missed night, when that was noticed.
     pub started_at: DateTime<Utc>,
+    /// When phase 2 may begin.
+    pub patterns_at: DateTime<Utc>,
+    /// When builds may begin.
+    pub spawn_at: DateTime<Utc>,
+    /// When phase 1 was done.
+    pub health_done: bool,
+    /// When phase 2 was done.
+    pub patterns_done: bool,
+    /// The last progress check that was told, as its scheduled moment.
+    pub progress_at: Option<DateTime<Utc>>,
     /// When spawning ends, unless the owner taps keep building.
     pub spawn_until: DateTime<Utc>,
     /// When the brief is due.
@@ -68,10 +78,12 @@ pub struct Session {
     pub only_task: Option<TaskId>,
     /// Spawning goes on until then: the owner tapped keep building.
     pub keep_until: Option<DateTime<Utc>>,
-    /// When spawning was found over and the report was asked for.
+    /// When the report was written.
     pub reported_at: Option<DateTime<Utc>>,
     /// Whether it was ended early by the owner.
     pub stopped: bool,
+    /// For [`Phase::Missed`]: why.
+    pub missed_reason: Option<String>,
 }
 
 impl Session {
