@@ -1,0 +1,289 @@
+//! How a build walks from its clone to its outcome.
+
+use super::{Action, BuildEnd, Effect, Snapshot, TaskAfter};
+use crate::domain::build::{Build, BuildStep, HostFailure, Outcome, Run, RunEnding, RunOwner, RunStep, StopReason};
+use crate::domain::settings::Project;
+use crate::domain::task::{Task, TaskKind};
+use crate::domain::test_output::judge;
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// Exit status by which a command says "try again later" (sysexits.h, EX_TEMPFAIL).
+pub const TRY_AGAIN: i32 = 75;
+
+/// What a build needs next.
+pub(super) fn next(
+    world: &Snapshot,
+    build: &Build,
+    stop_for_disk: Option<&str>,
+    now: DateTime<Utc>,
+    actions: &mut Vec<Action>,
+) {
+    let task = world.task(build.task);
+    let walk = Walk { world, build, task, project: task.and_then(|task| project(world, task)), stop_for_disk, now };
+    actions.extend(walk.next());
+}
+
+fn project<'a>(world: &'a Snapshot, task: &Task) -> Option<&'a Project> {
+    task.spec.project.as_deref().and_then(|name| world.settings.project(name))
+}
+
+/// When a run reaches its time limit by the bot's clock, while it runs.
+pub(super) fn deadline(world: &Snapshot, run: &Run) -> Option<DateTime<Utc>> {
+    let build = &world.settings.build;
+    let limit = match run.step {
+        RunStep::Setup => build.setup_timeout,
+        RunStep::Agent => build.timeout,
+        RunStep::Verify | RunStep::VerifyAgain => build.verify_timeout,
+        RunStep::Measure => build.measure_timeout,
+    };
+    let limit = TimeDelta::from_std(limit).unwrap_or(TimeDelta::hours(8));
+    (run.ended.is_none() && run.stop_requested.is_none()).then_some(run.started_at + limit)
+}
+
+/// The stop a running run has coming, if any: the owner's first, then the disk's, then the clock's.
+pub(super) fn stop_due(
+    world: &Snapshot,
+    run: &Run,
+    asked: Option<StopReason>,
+    stop_for_disk: Option<&str>,
+    now: DateTime<Utc>,
+) -> Option<Action> {
+    let reason = asked.or(stop_for_disk.map(|_| StopReason::Disk)).or_else(|| {
+        deadline(world, run).filter(|at| now >= *at).map(|_| StopReason::TimeLimit)
+    })?;
+    (run.ended.is_none() && run.stop_requested.is_none()).then_some(Action::StopRun { run: run.id, reason })
+}
+
+struct Walk<'a> {
+    world: &'a Snapshot,
+    build: &'a Build,
+    task: Option<&'a Task>,
+    project: Option<&'a Project>,
+    stop_for_disk: Option<&'a str>,
+    now: DateTime<Utc>,
+}
+
+impl Walk<'_> {
+    fn next(&self) -> Option<Action> {
+        let Some(task) = self.task else {
+            // Its task was dropped: stop what runs, then end.
+            return self.stop_or(|walk| walk.end(Outcome::Stopped, "its task was dropped"));
+        };
+        match self.build.step {
+            BuildStep::Preparing => self.preparing(task),
+            BuildStep::SettingUp => self.setting_up(),
+            BuildStep::Working => self.working(task),
+            BuildStep::Collecting => self.collecting(task),
+            BuildStep::Checking => self.checking(task),
+            BuildStep::Ended => None,
+        }
+    }
+
+    fn owner(&self) -> RunOwner {
+        RunOwner::Build(self.build.id)
+    }
+
+    fn asked_to_stop(&self) -> Option<StopReason> {
+        self.build.stop_requested.or(self.task.is_none().then_some(StopReason::Owner))
+    }
+
+    /// Stops this build's live run if there is one; otherwise does `or`.
+    fn stop_or(&self, or: impl FnOnce(&Self) -> Option<Action>) -> Option<Action> {
+        let live = self.world.runs.iter().find(|run| run.owner == self.owner() && run.ended.is_none());
+        match live {
+            Some(run) => stop_due(self.world, run, self.asked_to_stop(), self.stop_for_disk, self.now),
+            None => or(self),
+        }
+    }
+
+    fn preparing(&self, task: &Task) -> Option<Action> {
+        if let Some(stopped) = self.stopped_before_work() {
+            return Some(stopped);
+        }
+        if task.spec.kind == TaskKind::Action {
+            return self.advance(BuildStep::Working);
+        }
+        if let Some(failure) = &self.build.host_failure {
+            return self.end_host_failure(failure);
+        }
+        if self.build.prepared {
+            return self.advance(BuildStep::SettingUp);
+        }
+        self.begin(Effect::PrepareBuild(self.build.id))
+    }
+
+    fn stopped_before_work(&self) -> Option<Action> {
+        let (outcome, text) = match (self.build.stop_requested, self.stop_for_disk) {
+            (Some(_), _) => (Outcome::Stopped, "stopped by the owner".to_owned()),
+            (None, Some(disk)) => (Outcome::Cancelled, disk.to_owned()),
+            (None, None) => return None,
+        };
+        self.end(outcome, &text)
+    }
+
+    fn setting_up(&self) -> Option<Action> {
+        if self.project.and_then(|project| project.setup.as_ref()).is_none() {
+            return self.stopped_before_work().or_else(|| self.advance(BuildStep::Working));
+        }
+        match self.run_to_end(RunStep::Setup) {
+            Err(action) => action,
+            Ok(RunEnding::Exited { code: 0 }) => self.advance(BuildStep::Working),
+            Ok(ending) => self.end_badly("the setup command", ending),
+        }
+    }
+
+    fn working(&self, task: &Task) -> Option<Action> {
+        let ending = match self.run_to_end(RunStep::Agent) {
+            Err(action) => return action,
+            Ok(ending) => ending,
+        };
+        if task.spec.kind == TaskKind::Action {
+            return self.end_action(ending);
+        }
+        match ending {
+            RunEnding::Exited { code: TRY_AGAIN } | RunEnding::Lost | RunEnding::NotStarted { .. } => {
+                self.end_badly("the agent", ending)
+            }
+            // However it ended, what it left is collected: nothing is lost, even of a build that was stopped.
+            _ => self.advance(BuildStep::Collecting),
+        }
+    }
+
+    fn collecting(&self, task: &Task) -> Option<Action> {
+        if let Some(failure) = &self.build.host_failure {
+            return self.end_host_failure(failure);
+        }
+        let Some(change) = &self.build.change else {
+            return self.begin(Effect::Collect(self.build.id));
+        };
+        match self.world.run(self.owner(), RunStep::Agent).and_then(Run::ending) {
+            Some(RunEnding::Exited { code: 0 }) => {}
+            Some(ending) => return self.end_badly("the agent", ending),
+            None => return self.end(Outcome::Failed, "the agent's end was never seen"),
+        }
+        if self.build.result.is_none() && (task.spec.kind == TaskKind::Code || change.files == 0) {
+            return self.end(Outcome::NoChange, "the agent ended without changing anything");
+        }
+        self.advance(BuildStep::Checking)
+    }
+
+    fn checking(&self, task: &Task) -> Option<Action> {
+        if task.spec.kind == TaskKind::Artifact {
+            return self.check_artifact(task);
+        }
+        let Some(check) = self.build.check.and_then(|id| self.world.checks.iter().find(|check| check.id == id)) else {
+            return self.build.check.is_none().then_some(Action::StartResultCheck { build: self.build.id });
+        };
+        let verdict = check.verdict.as_ref()?;
+        if self.build.stop_requested.is_some() {
+            return self.end(Outcome::Stopped, "stopped by the owner while its result was being checked");
+        }
+        let base = super::checks::base_verdict(self.world, check);
+        let judgement = judge(base, verdict);
+        self.end(judgement.outcome, &judgement.text)
+    }
+
+    fn check_artifact(&self, task: &Task) -> Option<Action> {
+        if task.spec.command.is_empty() {
+            return self.end(Outcome::Unverified, "the files are kept; the task has no check command to prove them");
+        }
+        match self.run_to_end(RunStep::Verify) {
+            Err(action) => action,
+            Ok(RunEnding::Exited { code: 0 }) => self.end(Outcome::Verified, "its check command passed"),
+            Ok(ending) => self.end(Outcome::TestsFailed, &format!("its check command {}", describe(ending))),
+        }
+    }
+
+    /// The ending of this step's run; until there is one, what to do about it.
+    fn run_to_end(&self, step: RunStep) -> Result<&RunEnding, Option<Action>> {
+        match self.world.run(self.owner(), step) {
+            None => Err(self.stopped_before_work().or(Some(Action::Launch { owner: self.owner(), step }))),
+            Some(run) => run.ending().ok_or_else(|| {
+                stop_due(self.world, run, self.build.stop_requested, self.stop_for_disk, self.now)
+            }),
+        }
+    }
+
+    fn end_action(&self, ending: &RunEnding) -> Option<Action> {
+        match ending {
+            RunEnding::Exited { code: 0 } => self.end(Outcome::Verified, "the command ran once and exited with 0"),
+            RunEnding::NotStarted { error } => self.end(Outcome::Failed, &format!("the command was not run: {error}")),
+            RunEnding::Lost => self.end(
+                Outcome::Unknown,
+                "the command was started and its end was not seen: look whether it happened; it is never repeated",
+            ),
+            ending => self.end(Outcome::Failed, &format!("the command {}; it is never repeated", describe(ending))),
+        }
+    }
+
+    fn end_badly(&self, what: &str, ending: &RunEnding) -> Option<Action> {
+        let text = format!("{what} {}", describe(ending));
+        match ending {
+            RunEnding::Exited { code: TRY_AGAIN } | RunEnding::Lost => self.end_transient(&text),
+            RunEnding::TimedOut => self.end(Outcome::TimedOut, &text),
+            RunEnding::Stopped { reason } => match reason.parse() {
+                Ok(StopReason::Disk) => self.end(Outcome::Cancelled, &text),
+                Ok(StopReason::TimeLimit) => self.end(Outcome::TimedOut, &text),
+                Ok(StopReason::Owner) | Err(_) => self.end(Outcome::Stopped, &text),
+            },
+            _ => self.end(Outcome::Failed, &text),
+        }
+    }
+
+    fn end_host_failure(&self, failure: &HostFailure) -> Option<Action> {
+        if failure.retry { self.end_transient(&failure.text) } else { self.end(Outcome::Failed, &failure.text) }
+    }
+
+    /// Ends with a retry while attempts are left.
+    fn end_transient(&self, text: &str) -> Option<Action> {
+        let settings = &self.world.settings.build;
+        let attempt = self.build.attempt;
+        if attempt >= settings.max_attempts {
+            return self.end(Outcome::Failed, &format!("{text}; gave up after {attempt} attempts"));
+        }
+        let step = usize::try_from(attempt.saturating_sub(1)).unwrap_or(0);
+        let pause = settings.retry_backoff.get(step).or(settings.retry_backoff.last()).copied().unwrap_or_default();
+        let at = self.now + TimeDelta::from_std(pause).unwrap_or(TimeDelta::minutes(5));
+        Some(Action::EndBuild(BuildEnd {
+            build: self.build.id,
+            from: self.build.step,
+            outcome: Outcome::Transient,
+            reason: text.to_owned(),
+            task: TaskAfter::Retry(at),
+        }))
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "every step of the walk answers with an optional action")]
+    fn end(&self, outcome: Outcome, reason: &str) -> Option<Action> {
+        let task = if outcome == Outcome::Cancelled { TaskAfter::Requeue } else { TaskAfter::Done };
+        let reason = reason.to_owned();
+        Some(Action::EndBuild(BuildEnd { build: self.build.id, from: self.build.step, outcome, reason, task }))
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "every step of the walk answers with an optional action")]
+    fn advance(&self, to: BuildStep) -> Option<Action> {
+        Some(Action::AdvanceBuild { build: self.build.id, from: self.build.step, to })
+    }
+
+    fn begin(&self, effect: Effect) -> Option<Action> {
+        (!self.world.busy(effect)).then_some(Action::Begin(effect))
+    }
+}
+
+/// How a run ended, in words that follow its name.
+pub fn describe(ending: &RunEnding) -> String {
+    match ending {
+        RunEnding::Exited { code: TRY_AGAIN } => "asked to be tried again later (exit status 75)".into(),
+        RunEnding::Exited { code } => format!("ended with exit status {code}"),
+        RunEnding::Signaled { signal } => format!("was ended by signal {signal}"),
+        RunEnding::TimedOut => "ran into its time limit".into(),
+        RunEnding::Stopped { reason } => match reason.parse() {
+            Ok(StopReason::Owner) => "was stopped by the owner".into(),
+            Ok(StopReason::TimeLimit) => "ran into its time limit and was stopped".into(),
+            Ok(StopReason::Disk) => "was stopped because the disk was filling".into(),
+            Err(_) => format!("was stopped ({reason})"),
+        },
+        RunEnding::Lost => "was lost: the machine or its supervisor went away".into(),
+        RunEnding::NotStarted { error } => format!("could not be started: {error}"),
+    }
+}

@@ -1,0 +1,178 @@
+//! How a check walks: a fresh clone of the commit, setup, verify, once more after a failure, measure.
+//!
+//! One check at a time per project, so that two test suites never fight over a port or a processor, and the base of
+//! the session first: a result is judged by what it broke or mended.
+
+use super::builds::{describe, stop_due};
+use super::{Action, Effect, Snapshot};
+use crate::domain::build::{
+    Check, CheckPurpose, CheckStep, Run, RunEnding, RunOwner, RunStep, StopReason, TestCounts, TestsVerdict, Verdict,
+};
+use crate::domain::settings::Project;
+use chrono::{DateTime, Utc};
+
+/// What the base of this check's project and session was found to be.
+pub(super) fn base_verdict<'a>(world: &'a Snapshot, check: &Check) -> Option<&'a Verdict> {
+    base_of(world, check).and_then(|base| base.verdict.as_ref())
+}
+
+fn base_of<'a>(world: &'a Snapshot, check: &Check) -> Option<&'a Check> {
+    world.checks.iter().find(|other| {
+        other.purpose == CheckPurpose::Base && other.session == check.session && other.project == check.project
+    })
+}
+
+/// What a check needs next.
+pub(super) fn next(world: &Snapshot, check: &Check, now: DateTime<Utc>, actions: &mut Vec<Action>) {
+    let project = world.settings.project(&check.project);
+    actions.extend(Walk { world, check, project, now }.next());
+}
+
+struct Walk<'a> {
+    world: &'a Snapshot,
+    check: &'a Check,
+    project: Option<&'a Project>,
+    now: DateTime<Utc>,
+}
+
+impl Walk<'_> {
+    fn next(&self) -> Option<Action> {
+        if let Some(action) = self.stopped() {
+            return action;
+        }
+        let Some(project) = self.project else {
+            return self.impossible(&format!("project {:?} is no longer configured", self.check.project));
+        };
+        match self.check.step {
+            CheckStep::Waiting => self.waiting(),
+            CheckStep::Preparing => self.preparing(),
+            CheckStep::SettingUp if project.setup.is_none() => self.advance(CheckStep::Verifying),
+            CheckStep::SettingUp => match self.run_to_end(RunStep::Setup) {
+                Err(action) => action,
+                Ok(RunEnding::Exited { code: 0 }) => self.advance(CheckStep::Verifying),
+                Ok(ending) => self.impossible(&format!("the setup command {}", describe(ending))),
+            },
+            CheckStep::Verifying if project.verify.is_none() => self.verified(TestsVerdict::NoCommand),
+            CheckStep::Verifying => match self.run_to_end(RunStep::Verify) {
+                Err(action) => action,
+                Ok(RunEnding::Exited { code: 0 }) => self.verified(TestsVerdict::Passed),
+                Ok(RunEnding::NotStarted { error }) => self.impossible(&format!("the verify command: {error}")),
+                Ok(_) => self.advance(CheckStep::VerifyingAgain),
+            },
+            CheckStep::VerifyingAgain => match self.run_to_end(RunStep::VerifyAgain) {
+                Err(action) => action,
+                Ok(RunEnding::Exited { code: 0 }) => self.verified(TestsVerdict::Flaky),
+                Ok(_) => self.verified(TestsVerdict::Failed),
+            },
+            CheckStep::Measuring => self.measuring(),
+            CheckStep::Ended => None,
+        }
+    }
+
+    /// A check whose build was stopped, or whose session's build is gone, ends as soon as nothing of it runs.
+    fn stopped(&self) -> Option<Option<Action>> {
+        let build = self.check.build.and_then(|id| self.world.builds.iter().find(|build| build.id == id));
+        let unwanted = match (self.check.build, build) {
+            (Some(_), None) => true,
+            (Some(_), Some(build)) => build.stop_requested.is_some() || self.world.task(build.task).is_none(),
+            (None, _) => false,
+        };
+        if !unwanted {
+            return None;
+        }
+        let owner = self.owner();
+        Some(match self.world.runs.iter().find(|run| run.owner == owner && run.ended.is_none()) {
+            Some(run) => stop_due(self.world, run, Some(StopReason::Owner), None, self.now),
+            None if self.world.busy(Effect::PrepareCheck(self.check.id)) => None,
+            None => self.impossible("the build was stopped"),
+        })
+    }
+
+    fn waiting(&self) -> Option<Action> {
+        let others = || self.world.checks.iter().filter(|c| c.project == self.check.project && c.id != self.check.id);
+        let one_is_active = others().any(|c| !matches!(c.step, CheckStep::Waiting | CheckStep::Ended));
+        let base_open = self.check.purpose == CheckPurpose::Result
+            && base_of(self.world, self.check).is_some_and(|base| base.step != CheckStep::Ended);
+        let is_next = !others().any(|c| c.step == CheckStep::Waiting && c.purpose == self.check.purpose && c.id < self.check.id);
+        (!one_is_active && !base_open && is_next).then(|| self.advance(CheckStep::Preparing)).flatten()
+    }
+
+    fn preparing(&self) -> Option<Action> {
+        if let Some(failure) = &self.check.host_failure {
+            return self.impossible(&failure.text);
+        }
+        if self.check.prepared {
+            return self.advance(CheckStep::SettingUp);
+        }
+        let effect = Effect::PrepareCheck(self.check.id);
+        (!self.world.busy(effect)).then_some(Action::Begin(effect))
+    }
+
+    /// Tests are settled; a number is worth taking of a base, and of a result that works.
+    fn verified(&self, tests: TestsVerdict) -> Option<Action> {
+        let works = matches!(tests, TestsVerdict::Passed | TestsVerdict::NoCommand);
+        let measures = self.project.is_some_and(|project| project.measure.is_some());
+        if measures && (works || self.check.purpose == CheckPurpose::Base) {
+            return self.advance(CheckStep::Measuring);
+        }
+        self.end(tests, None, None)
+    }
+
+    fn measuring(&self) -> Option<Action> {
+        let ending = match self.run_to_end(RunStep::Measure) {
+            Err(action) => return action,
+            Ok(ending) => ending,
+        };
+        let number = self.world.run(self.owner(), RunStep::Measure).and_then(|run| run.measured);
+        let trouble = match (ending, number) {
+            (RunEnding::Exited { code: 0 }, Some(_)) => None,
+            (RunEnding::Exited { code: 0 }, None) => Some("the measure command printed no number".to_owned()),
+            (ending, _) => Some(format!("the measure command {}", describe(ending))),
+        };
+        let number = if trouble.is_none() { number } else { None };
+        self.end(self.tests_verdict(), number, trouble)
+    }
+
+    /// What the verify runs said, read again from their endings.
+    fn tests_verdict(&self) -> TestsVerdict {
+        let passed = |run: &Run| run.ending() == Some(&RunEnding::Exited { code: 0 });
+        let run = |step| self.world.run(self.owner(), step);
+        match (run(RunStep::Verify), run(RunStep::VerifyAgain)) {
+            (None, _) => TestsVerdict::NoCommand,
+            (Some(first), _) if passed(first) => TestsVerdict::Passed,
+            (Some(_), Some(second)) if passed(second) => TestsVerdict::Flaky,
+            (Some(_), _) => TestsVerdict::Failed,
+        }
+    }
+
+    fn counts(&self) -> TestCounts {
+        let of = |step| self.world.run(self.owner(), step).and_then(|run| run.counts.clone());
+        of(RunStep::VerifyAgain).or_else(|| of(RunStep::Verify)).unwrap_or_default()
+    }
+
+    fn run_to_end(&self, step: RunStep) -> Result<&RunEnding, Option<Action>> {
+        match self.world.run(self.owner(), step) {
+            None => Err(Some(Action::Launch { owner: self.owner(), step })),
+            Some(run) => run.ending().ok_or_else(|| stop_due(self.world, run, None, None, self.now)),
+        }
+    }
+
+    fn owner(&self) -> RunOwner {
+        RunOwner::Check(self.check.id)
+    }
+
+    fn impossible(&self, trouble: &str) -> Option<Action> {
+        self.end(TestsVerdict::Impossible, None, Some(trouble.to_owned()))
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "every step of the walk answers with an optional action")]
+    fn end(&self, tests: TestsVerdict, measure: Option<f64>, trouble: Option<String>) -> Option<Action> {
+        let verdict = Verdict { tests, counts: self.counts(), measure, trouble };
+        Some(Action::EndCheck { check: self.check.id, from: self.check.step, verdict })
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "every step of the walk answers with an optional action")]
+    fn advance(&self, to: CheckStep) -> Option<Action> {
+        Some(Action::AdvanceCheck { check: self.check.id, from: self.check.step, to })
+    }
+}

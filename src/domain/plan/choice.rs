@@ -1,0 +1,225 @@
+//! Which task next: what stands in a task's way, and the order of those with nothing in the way.
+
+use super::{Action, NewBuild, Snapshot};
+use crate::domain::id::TaskId;
+use crate::domain::session::{Phase, Session, SessionKind};
+use crate::domain::task::{Task, TaskKind, TaskState};
+use crate::domain::throttle::Permits;
+use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
+
+/// Where an open task stands: ready, or what it waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Could be started now if a permit is free.
+    Ready {
+        /// Whether it runs under an approval.
+        approved: bool,
+    },
+    /// Being built.
+    Building,
+    /// Something is still being asked about it.
+    Draft,
+    /// Needs a tap.
+    Locked {
+        /// Why.
+        why: String,
+    },
+    /// Not before this time.
+    NotBefore(DateTime<Utc>),
+    /// A retry after a transient failure.
+    RetryAt(DateTime<Utc>),
+    /// Waits for these tasks.
+    DependsOn(Vec<TaskId>),
+    /// These tasks ended without completing: it can't be built as things are.
+    DependencyFailed(Vec<TaskId>),
+    /// Its project or agent is not configured, or can't be used.
+    Misconfigured(String),
+}
+
+/// What stands in this task's way now.
+pub fn standing(world: &Snapshot, task: &Task, now: DateTime<Utc>) -> Standing {
+    if task.state == TaskState::Draft {
+        return Standing::Draft;
+    }
+    if world.builds.iter().any(|build| build.task == task.id) {
+        return Standing::Building;
+    }
+    if let Some(trouble) = misconfigured(world, task) {
+        return Standing::Misconfigured(trouble);
+    }
+    let lock = lock(world, task);
+    let approved = is_approved(world, task);
+    if let (Some(why), false) = (lock, approved) {
+        return Standing::Locked { why };
+    }
+    let (failed, waiting): (Vec<_>, Vec<_>) = task
+        .spec
+        .depends_on
+        .iter()
+        .filter(|id| !world.completed.contains_key(id))
+        .partition(|id| world.gone.contains(id));
+    if !failed.is_empty() {
+        return Standing::DependencyFailed(failed);
+    }
+    if !waiting.is_empty() {
+        return Standing::DependsOn(waiting);
+    }
+    match (task.spec.not_before, task.retry_at) {
+        (Some(at), _) if at > now => Standing::NotBefore(at),
+        (_, Some(at)) if at > now => Standing::RetryAt(at),
+        _ => Standing::Ready { approved },
+    }
+}
+
+/// Why a task needs an approval, whether or not it has one. Actions always do; what the text asks for can add a lock,
+/// never lift one.
+pub fn lock(world: &Snapshot, task: &Task) -> Option<String> {
+    if task.spec.kind == TaskKind::Action {
+        return Some("an action runs a command once, outside the usual rules".into());
+    }
+    if !world.settings.auto_approved(task.spec.category) {
+        return Some(format!("{} need your approval", task.spec.category.title().to_lowercase()));
+    }
+    task.text_lock.clone()
+}
+
+/// Whether the owner's approval covers the task as it reads now.
+pub fn is_approved(world: &Snapshot, task: &Task) -> bool {
+    let hash = task.spec.revision_hash();
+    world.approvals.iter().any(|approval| approval.task == task.id && approval.covers(&hash, task.attempts))
+}
+
+fn misconfigured(world: &Snapshot, task: &Task) -> Option<String> {
+    let settings = &world.settings;
+    if let Some(name) = &task.spec.project
+        && settings.project(name).is_none()
+    {
+        return Some(format!("project {name:?} is not configured; add it to overnight.toml or edit the task"));
+    }
+    if task.spec.kind == TaskKind::Action {
+        return task.spec.command.is_empty().then(|| "an action needs its command: /queue edit N ! program argument".into());
+    }
+    if task.spec.kind == TaskKind::Code && task.spec.project.is_none() {
+        return Some("a code task needs a project: /queue edit N project: NAME".into());
+    }
+    settings.agent_for(task.spec.project.as_deref(), task.spec.agent.as_deref()).is_none().then(|| {
+        match &task.spec.agent {
+            Some(agent) => format!("agent {agent:?} is not configured; add it to overnight.toml or edit the task"),
+            None => "no agent is configured; add one under [[agents]] in overnight.toml".into(),
+        }
+    })
+}
+
+/// Ready tasks in the order they would be started: priority, then age.
+pub fn ready<'a>(world: &'a Snapshot, now: DateTime<Utc>) -> Vec<(&'a Task, bool)> {
+    let mut ready: Vec<_> = world
+        .tasks
+        .iter()
+        .filter_map(|task| match standing(world, task, now) {
+            Standing::Ready { approved } => Some((task, approved)),
+            _ => None,
+        })
+        .collect();
+    ready.sort_by_key(|(task, _)| (std::cmp::Reverse(task.spec.priority), task.id));
+    ready
+}
+
+/// Whether a session started by hand should still wait for this task: it is ready, or will be without the owner.
+pub(super) fn may_still_run(world: &Snapshot, task: &Task, session: &Session) -> bool {
+    match standing(world, task, session.spawn_until) {
+        Standing::Ready { .. } | Standing::Building => true,
+        Standing::DependsOn(ids) => ids.iter().all(|id| world.builds.iter().any(|build| build.task == *id)),
+        _ => false,
+    }
+}
+
+/// Starts builds while permits are free.
+pub(super) fn spawn(world: &Snapshot, permits: &Permits, now: DateTime<Utc>, actions: &mut Vec<Action>) {
+    let mut free = permits.max.saturating_sub(world.builds.len());
+    let mut started: Vec<&Task> = Vec::new();
+    let mut based: BTreeSet<(i64, &str)> = BTreeSet::new();
+    for (task, approved) in ready(world, now) {
+        if free == 0 {
+            break;
+        }
+        let Some(session) = session_for(world, task, now) else { continue };
+        if project_is_full(world, &started, task) {
+            continue;
+        }
+        if let Some(project) = needs_base_check(world, session, task)
+            && based.insert((session.id.0, project))
+        {
+            actions.push(Action::StartBaseCheck { session: session.id, project: project.to_owned() });
+        }
+        actions.push(Action::StartBuild(new_build(world, session, task, approved, permits)));
+        started.push(task);
+        free -= 1;
+    }
+}
+
+/// The session that may start this task now: its own single session first, then the one that spawns.
+fn session_for<'a>(world: &'a Snapshot, task: &Task, now: DateTime<Utc>) -> Option<&'a Session> {
+    let single = world.sessions.iter().find(|session| {
+        session.kind == SessionKind::Single && session.phase == Phase::Building && session.only_task == Some(task.id)
+    });
+    if single.is_some() {
+        return single;
+    }
+    if world.paused { None } else { world.spawning_session(now) }
+}
+
+fn project_is_full(world: &Snapshot, started: &[&Task], task: &Task) -> bool {
+    let Some(project) = task.spec.project.as_deref().and_then(|name| world.settings.project(name)) else {
+        return false;
+    };
+    let of_project = |other: &Task| other.spec.project.as_deref() == Some(project.name.as_str());
+    let running = world.builds.iter().filter(|b| world.task(b.task).is_some_and(of_project)).count();
+    running + started.iter().filter(|task| of_project(task)).count() >= project.max_builds
+}
+
+/// The project whose base has not been checked in this session, if the task is going to be judged by it.
+fn needs_base_check<'a>(world: &Snapshot, session: &Session, task: &'a Task) -> Option<&'a str> {
+    let name = task.spec.project.as_deref().filter(|_| task.spec.kind == TaskKind::Code)?;
+    let project = world.settings.project(name)?;
+    let wanted = project.verify.is_some() || project.measure.is_some();
+    let exists = world.checks.iter().any(|check| {
+        check.session == session.id && check.project == name && check.purpose == crate::domain::build::CheckPurpose::Base
+    });
+    (wanted && !exists).then_some(name)
+}
+
+fn new_build(world: &Snapshot, session: &Session, task: &Task, approved: bool, permits: &Permits) -> NewBuild {
+    let needs_approval = lock(world, task).is_some();
+    let source = match (needs_approval, approved) {
+        (true, true) => "approved by the owner",
+        _ => "auto-approved",
+    };
+    NewBuild {
+        session: session.id,
+        task: task.id,
+        revision: task.revision,
+        attempts_before: task.attempts,
+        needs_approval,
+        on_top_of: single_base(world, task),
+        permits: permits.max,
+        why: format!(
+            "{}, {source}, {} of {} permits taken",
+            task.spec.priority.as_str().to_lowercase(),
+            world.builds.len(),
+            permits.max
+        ),
+    }
+}
+
+/// A task that depends on exactly one other of its project is built on that one's result, which nobody has shipped
+/// yet. With several there is no single commit to stand on: it builds on the base.
+fn single_base(world: &Snapshot, task: &Task) -> Option<String> {
+    let mut results = task.spec.depends_on.iter().filter_map(|id| world.completed.get(id)?.as_ref()).filter(
+        |(project, _)| task.spec.project.as_deref() == Some(project),
+    );
+    match (results.next(), results.next()) {
+        (Some((_, commit)), None) => Some(commit.clone()),
+        _ => None,
+    }
+}

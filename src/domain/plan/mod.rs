@@ -1,0 +1,329 @@
+//! The heart: one look at the whole state, what to do about it, and when to look again.
+//!
+//! [`plan`] takes no event. Whatever woke the engine (a timer, a tap, a child's exit, a restart), it looks at the whole
+//! state again, so missed, repeated and reordered wake-ups are one case. It is synchronous and deterministic, and every
+//! action it returns is complete: whoever performs it has nothing left to decide.
+//!
+//! Left out on purpose: forecasting. The order is priority, then age; see [`choice`].
+
+pub mod builds;
+pub mod checks;
+pub mod choice;
+pub mod night;
+pub mod pressure;
+mod wake;
+
+use super::approval::Approval;
+use super::build::{Build, BuildStep, Check, CheckStep, Outcome, Run, RunOwner, RunStep, StopReason, Verdict};
+use super::id::{BuildId, CheckId, RunId, SessionId, TaskId};
+use super::resource::Sample;
+use super::session::{Phase, Session, SessionKind};
+use super::settings::Settings;
+use super::task::Task;
+use super::throttle::{OpenThrottle, Permits, PressureKind};
+use chrono::{DateTime, NaiveDate, Utc};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Everything the planner looks at.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The configuration.
+    pub settings: Arc<Settings>,
+    /// When this bot first ran: nights before it are nobody's fault.
+    pub installed_at: DateTime<Utc>,
+    /// Scheduled dates that have a nightly session row, at least the last 60.
+    pub nights_seen: BTreeSet<NaiveDate>,
+    /// Scheduled dates the owner asked to skip.
+    pub skipped: BTreeSet<NaiveDate>,
+    /// The owner paused spawning.
+    pub paused: bool,
+    /// Sessions that are open, or still may spawn, or whose builds run.
+    pub sessions: Vec<Session>,
+    /// Open tasks.
+    pub tasks: Vec<Task>,
+    /// Tasks that completed, as far as open ones depend on them, with project and result commit.
+    pub completed: BTreeMap<TaskId, Option<(String, String)>>,
+    /// Tasks that are over without having completed, as far as open ones depend on them.
+    pub gone: BTreeSet<TaskId>,
+    /// Approvals in force for open tasks.
+    pub approvals: Vec<Approval>,
+    /// Builds that have not ended.
+    pub builds: Vec<Build>,
+    /// Checks that have not ended, and the base checks of the sessions above.
+    pub checks: Vec<Check>,
+    /// Runs of the builds and checks above.
+    pub runs: Vec<Run>,
+    /// Resource samples of the last 15 minutes, newest last.
+    pub samples: Vec<Sample>,
+    /// When the next sample is due.
+    pub sample_due: DateTime<Utc>,
+    /// Throttle events that have not ended.
+    pub throttles: Vec<OpenThrottle>,
+    /// Effects this process has under way.
+    pub in_flight: BTreeSet<Effect>,
+}
+
+/// Work outside the database that takes time. The engine runs each at most once at a time and records what came of
+/// it; until then the plan waits. All can be repeated after a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Effect {
+    /// Phase 1: scan and fix.
+    Health(SessionId),
+    /// Phase 2: learn from past tasks, queue habits.
+    Patterns(SessionId),
+    /// Refresh the vault, make the clone, copy what it needs.
+    PrepareBuild(BuildId),
+    /// Commit what the agent left, take it into the vault.
+    Collect(BuildId),
+    /// Make a fresh clone of a commit.
+    PrepareCheck(CheckId),
+    /// Write the report file.
+    Report(SessionId),
+}
+
+/// One thing to do. The first group changes the database in one transaction each; the second acts outside first.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Opens a session.
+    OpenSession(NewSession),
+    /// Records that a night did not run.
+    MissNight {
+        /// Scheduled date.
+        date: NaiveDate,
+        /// Why, in words for the owner.
+        reason: String,
+        /// When the brief saying so is due.
+        brief_at: DateTime<Utc>,
+    },
+    /// Moves a session on.
+    EnterPhase {
+        /// Which.
+        session: SessionId,
+        /// The phase it is in.
+        from: Phase,
+        /// The phase it enters.
+        to: Phase,
+    },
+    /// Tells the live status: the half-hourly progress check.
+    ProgressCheck {
+        /// Which session.
+        session: SessionId,
+        /// The scheduled moment this check stands for.
+        slot: DateTime<Utc>,
+    },
+    /// Puts the brief into the outbox and closes the session.
+    SendBrief {
+        /// Which session.
+        session: SessionId,
+        /// The phase it is in.
+        from: Phase,
+    },
+    /// Starts a build: takes a permit, and the approval where one is needed.
+    StartBuild(NewBuild),
+    /// Asks for the check of a project's base.
+    StartBaseCheck {
+        /// In which session.
+        session: SessionId,
+        /// Which project.
+        project: String,
+    },
+    /// Asks for the check of a build's result.
+    StartResultCheck {
+        /// Which build.
+        build: BuildId,
+    },
+    /// Moves a build to its next step.
+    AdvanceBuild {
+        /// Which.
+        build: BuildId,
+        /// The step it is in.
+        from: BuildStep,
+        /// The step it enters.
+        to: BuildStep,
+    },
+    /// Moves a check to its next step.
+    AdvanceCheck {
+        /// Which.
+        check: CheckId,
+        /// The step it is in.
+        from: CheckStep,
+        /// The step it enters.
+        to: CheckStep,
+    },
+    /// Ends a check.
+    EndCheck {
+        /// Which.
+        check: CheckId,
+        /// The step it is in.
+        from: CheckStep,
+        /// What was found.
+        verdict: Verdict,
+    },
+    /// Ends a build and says what becomes of its task.
+    EndBuild(BuildEnd),
+    /// A resource ran short.
+    OpenThrottle {
+        /// Which.
+        kind: PressureKind,
+        /// What was seen, in words.
+        detail: String,
+    },
+    /// It is back.
+    CloseThrottle {
+        /// Which.
+        kind: PressureKind,
+    },
+    /// Takes a resource sample.
+    TakeSample,
+    /// Starts an effect.
+    Begin(Effect),
+    /// Launches a run.
+    Launch {
+        /// For what.
+        owner: RunOwner,
+        /// Which command.
+        step: RunStep,
+    },
+    /// Asks a run to stop.
+    StopRun {
+        /// Which.
+        run: RunId,
+        /// Why.
+        reason: StopReason,
+    },
+}
+
+/// A session to open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSession {
+    /// What opens it.
+    pub kind: SessionKind,
+    /// Scheduled local date.
+    pub date: NaiveDate,
+    /// When phase 2 may begin.
+    pub patterns_at: DateTime<Utc>,
+    /// When builds may begin.
+    pub spawn_at: DateTime<Utc>,
+    /// When spawning ends.
+    pub spawn_until: DateTime<Utc>,
+    /// When the brief is due.
+    pub brief_at: DateTime<Utc>,
+    /// For a single-task session.
+    pub only_task: Option<TaskId>,
+    /// Minutes after the scheduled start.
+    pub late_minutes: i64,
+}
+
+/// A build to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewBuild {
+    /// In which session.
+    pub session: SessionId,
+    /// Which task.
+    pub task: TaskId,
+    /// The revision that was decided on; a task edited meanwhile is not started.
+    pub revision: u32,
+    /// Attempts before this one.
+    pub attempts_before: u32,
+    /// The approval it needs and uses.
+    pub needs_approval: bool,
+    /// Build on this commit instead of the base.
+    pub on_top_of: Option<String>,
+    /// Open builds there may be, this one included; checked again in the transaction.
+    pub permits: usize,
+    /// Why now, for the audit.
+    pub why: String,
+}
+
+/// How a build ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildEnd {
+    /// Which.
+    pub build: BuildId,
+    /// The step it is in.
+    pub from: BuildStep,
+    /// How.
+    pub outcome: Outcome,
+    /// Why, in words for the owner.
+    pub reason: String,
+    /// What becomes of the task.
+    pub task: TaskAfter,
+}
+
+/// What becomes of a task when its build ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskAfter {
+    /// Over.
+    Done,
+    /// Again, not before then.
+    Retry(DateTime<Utc>),
+    /// Back into the queue as if it had not been tried.
+    Requeue,
+}
+
+/// What to do now, and when to look again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// In this order. Empty: nothing to do before `next_wake`.
+    pub actions: Vec<Action>,
+    /// When to look again at the latest, and why.
+    pub next_wake: (DateTime<Utc>, &'static str),
+}
+
+/// Looks at the whole state and decides. With nothing to do, `next_wake` lies after `now`.
+pub fn plan(world: &Snapshot, now: DateTime<Utc>) -> Plan {
+    let mut actions = Vec::new();
+    if now >= world.sample_due {
+        actions.push(Action::TakeSample);
+    }
+    night::due_sessions(world, now, &mut actions);
+    let permits = world.permits();
+    pressure::events(world, &permits, &mut actions);
+    let stop_for_disk = pressure::must_stop(world);
+    for build in &world.builds {
+        builds::next(world, build, stop_for_disk.as_deref(), now, &mut actions);
+    }
+    for check in world.checks.iter().filter(|check| check.step != CheckStep::Ended) {
+        checks::next(world, check, now, &mut actions);
+    }
+    for session in &world.sessions {
+        night::next(world, session, now, &mut actions);
+    }
+    if stop_for_disk.is_none() {
+        choice::spawn(world, &permits, now, &mut actions);
+    }
+    let next_wake = wake::next(world, now);
+    Plan { actions, next_wake }
+}
+
+impl Snapshot {
+    /// How many builds may run now, and what stands in the way.
+    pub fn permits(&self) -> Permits {
+        super::throttle::permits(&self.settings.limits, self.samples.last(), &self.throttles)
+    }
+
+    /// The run of a build or check, if it was launched.
+    pub fn run(&self, owner: RunOwner, step: RunStep) -> Option<&Run> {
+        self.runs.iter().find(|run| run.owner == owner && run.step == step)
+    }
+
+    /// The session of a build, if it is among those looked at.
+    pub fn session(&self, id: SessionId) -> Option<&Session> {
+        self.sessions.iter().find(|session| session.id == id)
+    }
+
+    /// The open task of this number.
+    pub fn task(&self, id: TaskId) -> Option<&Task> {
+        self.tasks.iter().find(|task| task.id == id)
+    }
+
+    /// The session in which a build may be started now, if any: the newest that still spawns.
+    pub fn spawning_session(&self, now: DateTime<Utc>) -> Option<&Session> {
+        self.sessions.iter().filter(|s| s.kind != SessionKind::Single && night::may_spawn(s, now)).max_by_key(|s| s.id)
+    }
+
+    fn busy(&self, effect: Effect) -> bool {
+        self.in_flight.contains(&effect)
+    }
+}

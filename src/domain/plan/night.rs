@@ -1,0 +1,150 @@
+//! Sessions: which night is due, and how a session walks through its phases.
+
+use super::{Action, Effect, NewSession, Snapshot};
+use crate::domain::schedule::Night;
+use crate::domain::session::{Phase, Session, SessionKind};
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// Opens the night that is due, or records that it was missed: exactly one row a scheduled date, whatever the clock,
+/// the machine or the bot did meanwhile.
+pub(super) fn due_sessions(world: &Snapshot, now: DateTime<Utc>, actions: &mut Vec<Action>) {
+    let schedule = &world.settings.schedule;
+    let mut nights = schedule.nights_between(world.installed_at, now);
+    // The night during which the bot was installed counts too: its owner started it to be used.
+    if let Some(current) = schedule.night_containing(now)
+        && !nights.iter().any(|night| night.date == current.date)
+    {
+        nights.push(current);
+    }
+    for night in nights.iter().filter(|night| !world.nights_seen.contains(&night.date)) {
+        actions.push(due_night(world, night, now));
+    }
+}
+
+fn due_night(world: &Snapshot, night: &Night, now: DateTime<Utc>) -> Action {
+    let missed = |reason: &str| Action::MissNight {
+        date: night.date,
+        reason: reason.to_owned(),
+        brief_at: night.brief,
+    };
+    if world.skipped.contains(&night.date) {
+        return missed("you asked to skip it");
+    }
+    if !world.settings.schedule.late_start_possible(night, now) {
+        return missed("this machine or the bot was off or asleep when it should have run");
+    }
+    Action::OpenSession(NewSession {
+        kind: SessionKind::Nightly,
+        date: night.date,
+        patterns_at: night.patterns,
+        spawn_at: night.spawn,
+        spawn_until: night.report,
+        brief_at: night.brief,
+        only_task: None,
+        late_minutes: (now - night.start).num_minutes().max(0),
+    })
+}
+
+/// Whether builds may be started for this session now.
+pub fn may_spawn(session: &Session, now: DateTime<Utc>) -> bool {
+    let begun = session.phase >= Phase::Building && session.phase != Phase::Missed;
+    !session.stopped && begun && now >= session.spawn_at && now < spawn_end(session)
+}
+
+/// When spawning ends for this session.
+pub fn spawn_end(session: &Session) -> DateTime<Utc> {
+    session.keep_until.map_or(session.spawn_until, |keep| keep.max(session.spawn_until))
+}
+
+/// What a session needs next.
+pub(super) fn next(world: &Snapshot, session: &Session, now: DateTime<Utc>, actions: &mut Vec<Action>) {
+    let enter = |to| Action::EnterPhase { session: session.id, from: session.phase, to };
+    match session.phase {
+        Phase::Health if session.kind == SessionKind::Single => actions.push(enter(Phase::Building)),
+        Phase::Health if !session.health_done => begin(world, Effect::Health(session.id), actions),
+        Phase::Health if now >= session.patterns_at || spawning_over(session, now) => {
+            actions.push(enter(Phase::Patterns));
+        }
+        Phase::Patterns if !session.patterns_done => begin(world, Effect::Patterns(session.id), actions),
+        Phase::Patterns if now >= session.spawn_at || spawning_over(session, now) => {
+            actions.push(enter(Phase::Building));
+        }
+        Phase::Building => building(world, session, now, actions),
+        Phase::Report if session.reported_at.is_none() => begin(world, Effect::Report(session.id), actions),
+        Phase::Report => actions.push(enter(Phase::Brief)),
+        Phase::Brief | Phase::Missed if brief_due(session, now) => {
+            actions.push(Action::SendBrief { session: session.id, from: session.phase });
+        }
+        Phase::Health | Phase::Patterns | Phase::Brief | Phase::Closed | Phase::Missed => {}
+    }
+}
+
+fn begin(world: &Snapshot, effect: Effect, actions: &mut Vec<Action>) {
+    if !world.busy(effect) {
+        actions.push(Action::Begin(effect));
+    }
+}
+
+/// A missed night's row leaves [`Phase::Missed`] never; its brief is out once `reported_at` is set.
+fn brief_due(session: &Session, now: DateTime<Utc>) -> bool {
+    now >= session.brief_at && (session.phase != Phase::Missed || session.reported_at.is_none())
+}
+
+fn spawning_over(session: &Session, now: DateTime<Utc>) -> bool {
+    session.stopped || now >= session.spawn_until
+}
+
+fn building(world: &Snapshot, session: &Session, now: DateTime<Utc>, actions: &mut Vec<Action>) {
+    let own_builds = world.builds.iter().any(|build| build.session == session.id);
+    let to = if session.kind == SessionKind::Single { Phase::Closed } else { Phase::Report };
+    let idle = session.kind != SessionKind::Nightly && now >= session.spawn_at && !own_builds && !has_work(world, session);
+    // A single task's session lives until the task has ended; a started night reports when it runs dry.
+    let over = if session.kind == SessionKind::Single { !own_builds && spawning_over(session, now) } else { spawning_over(session, now) };
+    if over || idle {
+        actions.push(Action::EnterPhase { session: session.id, from: Phase::Building, to });
+    } else if let Some(slot) = progress_slot(world, session, now) {
+        actions.push(Action::ProgressCheck { session: session.id, slot });
+    }
+}
+
+/// Whether a session started by hand can expect to start anything more.
+fn has_work(world: &Snapshot, session: &Session) -> bool {
+    match session.only_task {
+        Some(task) => world.task(task).is_some(),
+        None => world.tasks.iter().any(|task| super::choice::may_still_run(world, task, session)),
+    }
+}
+
+/// The latest progress check that is due and was not told; those slept through are not made up for.
+fn progress_slot(world: &Snapshot, session: &Session, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    if session.kind == SessionKind::Single {
+        return None;
+    }
+    let every = world.settings.schedule.progress_every;
+    let passed = (now - session.spawn_at).num_seconds().div_euclid(every.num_seconds().max(60));
+    if passed < 1 {
+        return None;
+    }
+    let slot = session.spawn_at + every * i32::try_from(passed).unwrap_or(i32::MAX);
+    (session.progress_at.is_none_or(|last| last < slot)).then_some(slot)
+}
+
+/// When this session wants to be looked at again.
+pub(super) fn wakes(world: &Snapshot, session: &Session) -> Vec<(DateTime<Utc>, &'static str)> {
+    let mut wakes = match session.phase {
+        Phase::Health => vec![(session.patterns_at, "the pattern check is due")],
+        Phase::Patterns => vec![(session.spawn_at, "builds may begin")],
+        Phase::Building => vec![(session.spawn_at, "builds may begin"), (session.spawn_until, "spawning ends")],
+        Phase::Report | Phase::Closed => vec![],
+        Phase::Brief | Phase::Missed => vec![(session.brief_at, "the brief is due")],
+    };
+    if let Some(keep) = session.keep_until {
+        wakes.push((keep, "keep building ends"));
+    }
+    if session.phase == Phase::Building && session.kind != SessionKind::Single {
+        let every = world.settings.schedule.progress_every.max(TimeDelta::minutes(1));
+        let last = session.progress_at.unwrap_or(session.spawn_at);
+        wakes.push((last + every, "a progress check is due"));
+    }
+    wakes
+}

@@ -1,0 +1,28 @@
+//! When to look again at the latest. Ends of runs and effects, taps and other processes wake the engine by themselves.
+
+use super::{Snapshot, builds, night};
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// The earliest moment after `now` at which the plan can change by itself, with its reason.
+pub(super) fn next(world: &Snapshot, now: DateTime<Utc>) -> (DateTime<Utc>, &'static str) {
+    let mut wakes = vec![(world.sample_due, "a resource sample is due")];
+    let upcoming = world.settings.schedule.current_or_next(now);
+    wakes.push((upcoming.start, "the night begins"));
+    let following = upcoming.date.succ_opt().unwrap_or(upcoming.date);
+    wakes.push((world.settings.schedule.night(following).start, "the night begins"));
+    for session in &world.sessions {
+        wakes.extend(night::wakes(world, session));
+    }
+    for task in &world.tasks {
+        wakes.extend(task.retry_at.map(|at| (at, "a retry is due")));
+        wakes.extend(task.spec.not_before.map(|at| (at, "a task's not-before time has come")));
+    }
+    for run in &world.runs {
+        wakes.extend(builds::deadline(world, run).map(|at| (at, "a run reaches its time limit")));
+    }
+    wakes
+        .into_iter()
+        .filter(|(at, _)| *at > now)
+        .min_by_key(|(at, _)| *at)
+        .unwrap_or((now + TimeDelta::minutes(30), "nothing else is due"))
+}

@@ -1,0 +1,113 @@
+//! The audit: every decision, append-only (the schema refuses anything else), and the operation log.
+
+use super::{Conn, StoreError, ms, time};
+use crate::domain::id::TaskId;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+/// One decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// Order.
+    pub id: i64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who decided.
+    pub actor: String,
+    /// Which kind of decision.
+    pub kind: String,
+    /// About which task.
+    pub task: Option<TaskId>,
+    /// What and why.
+    pub text: String,
+}
+
+/// Appends a decision.
+pub async fn append(
+    conn: &mut Conn,
+    at: DateTime<Utc>,
+    actor: &str,
+    kind: &str,
+    task: Option<TaskId>,
+    text: &str,
+) -> Result<(), StoreError> {
+    let (at, task) = (ms(at), task.map(|task| task.0));
+    sqlx::query!("INSERT INTO audit (at, actor, kind, task_id, text) VALUES (?, ?, ?, ?, ?)", at, actor, kind, task, text)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+struct Row {
+    id: i64,
+    at: i64,
+    actor: String,
+    kind: String,
+    task_id: Option<i64>,
+    text: String,
+}
+
+fn entries(rows: Vec<Row>) -> Result<Vec<Entry>, StoreError> {
+    let mut entries = rows
+        .into_iter()
+        .map(|row| {
+            Ok(Entry {
+                id: row.id,
+                at: time(row.at)?,
+                actor: row.actor,
+                kind: row.kind,
+                task: row.task_id.map(TaskId),
+                text: row.text,
+            })
+        })
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    entries.reverse();
+    Ok(entries)
+}
+
+/// The last decisions, oldest first.
+pub async fn last(conn: &mut Conn, limit: i64) -> Result<Vec<Entry>, StoreError> {
+    let rows = sqlx::query_as!(Row, "SELECT id, at, actor, kind, task_id, text FROM audit ORDER BY id DESC LIMIT ?", limit)
+        .fetch_all(conn)
+        .await?;
+    entries(rows)
+}
+
+/// The last decisions about one task, oldest first.
+pub async fn of_task(conn: &mut Conn, task: TaskId, limit: i64) -> Result<Vec<Entry>, StoreError> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT id, at, actor, kind, task_id, text FROM audit WHERE task_id = ? ORDER BY id DESC LIMIT ?",
+        task.0, limit
+    )
+    .fetch_all(conn)
+    .await?;
+    entries(rows)
+}
+
+/// Writes down a mutation of a repository or of the owner's files before it happens. Returns its row.
+pub async fn operation(
+    conn: &mut Conn,
+    at: DateTime<Utc>,
+    kind: &str,
+    subject: &str,
+    before: Option<&str>,
+    after: Option<&str>,
+    task: Option<TaskId>,
+) -> Result<i64, StoreError> {
+    let (at, task) = (ms(at), task.map(|task| task.0));
+    let result = sqlx::query!(
+        "INSERT INTO operation (at, kind, subject, before, after, task_id) VALUES (?, ?, ?, ?, ?, ?)",
+        at, kind, subject, before, after, task
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.last_insert_rowid())
+}
+
+/// The mutation was seen to have happened.
+pub async fn operation_done(conn: &mut Conn, id: i64, at: DateTime<Utc>) -> Result<(), StoreError> {
+    let at = ms(at);
+    sqlx::query!("UPDATE operation SET done_at = ? WHERE id = ? AND done_at IS NULL", at, id).execute(conn).await?;
+    Ok(())
+}

@@ -1,0 +1,283 @@
+//! Builds.
+
+use super::{Conn, StoreError, expect_one, from_json_opt, ms, small, time, time_opt, to_json, word, word_opt};
+use crate::domain::build::{Build, BuildStep, Change, HostFailure, Outcome, StopReason};
+use crate::domain::id::{BuildId, CheckId, SessionId, TaskId};
+use crate::domain::plan::NewBuild;
+use chrono::{DateTime, Utc};
+
+struct Row {
+    id: i64,
+    task_id: i64,
+    session_id: i64,
+    attempt: i64,
+    step: String,
+    started_at: i64,
+    step_at: i64,
+    on_top_of: Option<String>,
+    base: Option<String>,
+    prepared: i64,
+    host_failure: Option<String>,
+    result: Option<String>,
+    change: Option<String>,
+    check_id: Option<i64>,
+    progress: Option<i64>,
+    progress_text: Option<String>,
+    stop_requested: Option<String>,
+    outcome: Option<String>,
+    reason: String,
+    ended_at: Option<i64>,
+}
+
+impl TryFrom<Row> for Build {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: BuildId(row.id),
+            task: TaskId(row.task_id),
+            session: SessionId(row.session_id),
+            attempt: small(row.attempt)?,
+            step: word(&row.step)?,
+            started_at: time(row.started_at)?,
+            step_at: time(row.step_at)?,
+            on_top_of: row.on_top_of,
+            base: row.base,
+            prepared: row.prepared != 0,
+            host_failure: from_json_opt(row.host_failure.as_deref())?,
+            result: row.result,
+            change: from_json_opt(row.change.as_deref())?,
+            check: row.check_id.map(CheckId),
+            progress: row.progress.map(small).transpose()?,
+            progress_text: row.progress_text,
+            stop_requested: word_opt(row.stop_requested.as_deref())?,
+            outcome: word_opt(row.outcome.as_deref())?,
+            reason: row.reason,
+            ended_at: time_opt(row.ended_at)?,
+        })
+    }
+}
+
+macro_rules! select {
+    ($tail:tt $(, $argument:expr)*) => {
+        sqlx::query_as!(
+            Row,
+            "SELECT id, task_id, session_id, attempt, step, started_at, step_at, on_top_of, base, prepared, host_failure, \
+             result, change, check_id, progress, progress_text, stop_requested, outcome, reason, ended_at FROM build " + $tail
+            $(, $argument)*
+        )
+    };
+}
+
+fn all(rows: Vec<Row>) -> Result<Vec<Build>, StoreError> {
+    rows.into_iter().map(Build::try_from).collect()
+}
+
+/// Starts a build if the task has no open one (the schema refuses it) and a permit is free.
+pub async fn start(conn: &mut Conn, new: &NewBuild, now: DateTime<Utc>) -> Result<BuildId, StoreError> {
+    let open: usize =
+        small(sqlx::query_scalar!("SELECT COUNT(*) FROM build WHERE step <> 'ended'").fetch_one(&mut *conn).await?)?;
+    if open >= new.permits {
+        return Err(StoreError::Conflict("the number of running builds"));
+    }
+    let (now, attempt) = (ms(now), new.attempts_before + 1);
+    let result = sqlx::query!(
+        "INSERT INTO build (task_id, session_id, attempt, step, started_at, step_at, on_top_of) \
+         VALUES (?1, ?2, ?3, 'preparing', ?4, ?4, ?5)",
+        new.task.0, new.session.0, attempt, now, new.on_top_of
+    )
+    .execute(conn)
+    .await?;
+    Ok(BuildId(result.last_insert_rowid()))
+}
+
+/// The build with this number.
+pub async fn get(conn: &mut Conn, id: BuildId) -> Result<Build, StoreError> {
+    select!("WHERE id = ?", id.0)
+        .fetch_optional(conn)
+        .await?
+        .ok_or_else(|| StoreError::Missing(format!("build {id}")))?
+        .try_into()
+}
+
+/// Builds that have not ended.
+pub async fn open(conn: &mut Conn) -> Result<Vec<Build>, StoreError> {
+    all(select!("WHERE step <> 'ended' ORDER BY id").fetch_all(conn).await?)
+}
+
+/// The builds of a session, oldest first.
+pub async fn of_session(conn: &mut Conn, session: SessionId) -> Result<Vec<Build>, StoreError> {
+    all(select!("WHERE session_id = ? ORDER BY id", session.0).fetch_all(conn).await?)
+}
+
+/// The last builds of a task, newest first.
+pub async fn of_task(conn: &mut Conn, task: TaskId, limit: i64) -> Result<Vec<Build>, StoreError> {
+    all(select!("WHERE task_id = ? ORDER BY id DESC LIMIT ?", task.0, limit).fetch_all(conn).await?)
+}
+
+/// Builds that ended after their session's brief was sent and were not told yet.
+pub async fn ended_untold(conn: &mut Conn) -> Result<Vec<Build>, StoreError> {
+    all(select!(
+        "WHERE step = 'ended' AND told_at IS NULL AND outcome <> 'transient' AND session_id IN \
+         (SELECT id FROM session WHERE phase = 'closed' AND (briefed_at IS NULL OR briefed_at <= build.ended_at)) ORDER BY id"
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// The end of a build was told.
+pub async fn told(conn: &mut Conn, id: BuildId, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let now = ms(now);
+    let result =
+        sqlx::query!("UPDATE build SET told_at = ? WHERE id = ? AND told_at IS NULL", now, id.0).execute(conn).await?;
+    expect_one(&result, "the build's notice")
+}
+
+/// Moves a build from one step to the next.
+pub async fn advance(
+    conn: &mut Conn,
+    id: BuildId,
+    from: BuildStep,
+    to: BuildStep,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let (from, to, now) = (from.as_str(), to.as_str(), ms(now));
+    let result = sqlx::query!("UPDATE build SET step = ?, step_at = ? WHERE id = ? AND step = ?", to, now, id.0, from)
+        .execute(conn)
+        .await?;
+    expect_one(&result, "the build's step")
+}
+
+/// Its clone (or folder) is made.
+pub async fn prepared(conn: &mut Conn, id: BuildId, base: Option<&str>) -> Result<(), StoreError> {
+    let result =
+        sqlx::query!("UPDATE build SET prepared = 1, base = ? WHERE id = ? AND step = 'preparing'", base, id.0)
+            .execute(conn)
+            .await?;
+    expect_one(&result, "the build")
+}
+
+/// A host step failed.
+pub async fn host_failed(conn: &mut Conn, id: BuildId, failure: &HostFailure) -> Result<(), StoreError> {
+    let failure = to_json(failure)?;
+    let result = sqlx::query!("UPDATE build SET host_failure = ? WHERE id = ? AND step <> 'ended'", failure, id.0)
+        .execute(conn)
+        .await?;
+    expect_one(&result, "the build")
+}
+
+/// What the agent left is in the vault.
+pub async fn collected(
+    conn: &mut Conn,
+    id: BuildId,
+    result_commit: Option<&str>,
+    change: &Change,
+) -> Result<(), StoreError> {
+    let change = to_json(change)?;
+    let result = sqlx::query!(
+        "UPDATE build SET result = ?, change = ? WHERE id = ? AND step = 'collecting'",
+        result_commit, change, id.0
+    )
+    .execute(conn)
+    .await?;
+    expect_one(&result, "the build")
+}
+
+/// The check of its result was asked for.
+pub async fn set_check(conn: &mut Conn, id: BuildId, check: CheckId) -> Result<(), StoreError> {
+    let result =
+        sqlx::query!("UPDATE build SET check_id = ? WHERE id = ? AND step = 'checking' AND check_id IS NULL", check.0, id.0)
+            .execute(conn)
+            .await?;
+    expect_one(&result, "the build's check")
+}
+
+/// How far the agent's log was read for progress, and what it said last.
+pub async fn set_progress(
+    conn: &mut Conn,
+    id: BuildId,
+    offset: u64,
+    progress: Option<u8>,
+    text: Option<&str>,
+) -> Result<(), StoreError> {
+    let (offset, progress) = (i64::try_from(offset).unwrap_or(i64::MAX), progress.map(i64::from));
+    sqlx::query!(
+        "UPDATE build SET log_offset = ?, progress = COALESCE(?, progress), progress_text = COALESCE(?, progress_text) \
+         WHERE id = ? AND step <> 'ended'",
+        offset, progress, text, id.0
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// How far the agent's log was read.
+pub async fn log_offset(conn: &mut Conn, id: BuildId) -> Result<u64, StoreError> {
+    let offset = sqlx::query_scalar!("SELECT log_offset FROM build WHERE id = ?", id.0).fetch_one(conn).await?;
+    small(offset)
+}
+
+/// Somebody asked it to stop. Asked twice is asked once.
+pub async fn request_stop(conn: &mut Conn, id: BuildId, reason: StopReason) -> Result<bool, StoreError> {
+    let reason = reason.as_str();
+    let result = sqlx::query!(
+        "UPDATE build SET stop_requested = ? WHERE id = ? AND step <> 'ended' AND stop_requested IS NULL",
+        reason, id.0
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected() == 1)
+}
+
+/// Ends a build.
+pub async fn end(
+    conn: &mut Conn,
+    id: BuildId,
+    from: BuildStep,
+    outcome: Outcome,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let (from, outcome, now) = (from.as_str(), outcome.as_str(), ms(now));
+    let result = sqlx::query!(
+        "UPDATE build SET step = 'ended', step_at = ?1, ended_at = ?1, outcome = ?2, reason = ?3 WHERE id = ?4 AND step = ?5",
+        now, outcome, reason, id.0, from
+    )
+    .execute(conn)
+    .await?;
+    expect_one(&result, "the build's step")
+}
+
+/// What the tasks that `open` tasks depend on came to: those that completed, with project and commit, and those that
+/// are over without.
+pub async fn dependencies(conn: &mut Conn) -> Result<Vec<Dependency>, StoreError> {
+    let rows = sqlx::query!(
+        "SELECT DISTINCT needs.id, needs.state, needs.project, \
+         (SELECT outcome FROM build WHERE build.task_id = needs.id ORDER BY build.id DESC LIMIT 1) AS \"outcome?: String\", \
+         (SELECT result FROM build WHERE build.task_id = needs.id ORDER BY build.id DESC LIMIT 1) AS \"result?: String\" \
+         FROM task_dependency JOIN task AS needs ON needs.id = task_dependency.needs_id \
+         JOIN task AS waits ON waits.id = task_dependency.task_id \
+         WHERE waits.state IN ('open', 'draft') AND needs.state IN ('done', 'dropped')"
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Dependency {
+            task: TaskId(row.id),
+            completed: row.state == "done" && row.outcome.as_deref() == Some(Outcome::Verified.as_str()),
+            result: row.project.zip(row.result),
+        })
+        .collect())
+}
+
+/// What a task others wait for came to.
+#[derive(Debug, Clone)]
+pub struct Dependency {
+    /// Which task.
+    pub task: TaskId,
+    /// Whether it completed.
+    pub completed: bool,
+    /// Project and result commit, where there is one.
+    pub result: Option<(String, String)>,
+}

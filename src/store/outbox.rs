@@ -1,0 +1,138 @@
+//! What the owner is shown. A row is one message; saying it again under the same key edits it in place.
+
+use super::{Conn, StoreError, expect_one, from_json, ms, time, to_json};
+use crate::domain::message::Message;
+use chrono::{DateTime, Utc};
+
+/// A message that has to go out.
+#[derive(Debug, Clone)]
+pub struct Due {
+    /// Row number.
+    pub id: i64,
+    /// Unique key.
+    pub key: String,
+    /// What to say.
+    pub message: Message,
+    /// No sound.
+    pub silent: bool,
+    /// The revision to show.
+    pub revision: i64,
+    /// Where the chat keeps an earlier revision.
+    pub shown_as: Option<String>,
+    /// Tries so far.
+    pub attempts: i64,
+    /// It was being sent when the bot went away: it may have arrived.
+    pub maybe_sent: bool,
+    /// Not before.
+    pub next_at: DateTime<Utc>,
+}
+
+/// Says something, or changes what was said under this key. Saying exactly the same again changes nothing.
+pub async fn say(
+    conn: &mut Conn,
+    chat: &str,
+    key: &str,
+    message: &Message,
+    silent: bool,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let (message, silent, now) = (to_json(message)?, i64::from(silent), ms(now));
+    sqlx::query!(
+        "INSERT INTO outbox (chat, key, message, silent, next_at, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5) \
+         ON CONFLICT (chat, key) DO UPDATE SET message = excluded.message, revision = revision + 1, state = 'pending', \
+         attempts = 0, next_at = excluded.next_at WHERE message <> excluded.message AND state <> 'gone'",
+        chat, key, message, silent, now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Whether something was said under this key, and what.
+pub async fn said(conn: &mut Conn, chat: &str, key: &str) -> Result<Option<Message>, StoreError> {
+    let row = sqlx::query_scalar!("SELECT message FROM outbox WHERE chat = ? AND key = ?", chat, key)
+        .fetch_optional(conn)
+        .await?;
+    row.map(|message| from_json(&message)).transpose()
+}
+
+/// Where messages with this key prefix were said: the chats and keys of a task's cards.
+pub async fn keys_like(conn: &mut Conn, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+    let end = format!("{prefix}\u{10ffff}");
+    let rows = sqlx::query!("SELECT chat, key FROM outbox WHERE key >= ? AND key < ? ORDER BY id", prefix, end)
+        .fetch_all(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.chat, row.key)).collect())
+}
+
+/// The oldest message of a chat that is not shown as it should be: order within a chat is kept.
+pub async fn next(conn: &mut Conn, chat: &str) -> Result<Option<Due>, StoreError> {
+    let row = sqlx::query!(
+        "SELECT id, key, message, silent, revision, ref AS \"shown_as?\", attempts, state, next_at FROM outbox \
+         WHERE chat = ? AND state IN ('pending', 'sending') ORDER BY id LIMIT 1",
+        chat
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| {
+        Ok(Due {
+            id: row.id,
+            key: row.key,
+            message: from_json(&row.message)?,
+            silent: row.silent != 0,
+            revision: row.revision,
+            shown_as: row.shown_as,
+            attempts: row.attempts,
+            maybe_sent: row.state == "sending",
+            next_at: time(row.next_at)?,
+        })
+    })
+    .transpose()
+}
+
+/// It is being sent: written down first, so that a crash in between is known as "may have arrived".
+pub async fn sending(conn: &mut Conn, due: &Due) -> Result<(), StoreError> {
+    let result = sqlx::query!(
+        "UPDATE outbox SET state = 'sending', attempts = attempts + 1 WHERE id = ? AND revision = ? AND state IN ('pending', 'sending')",
+        due.id, due.revision
+    )
+    .execute(conn)
+    .await?;
+    expect_one(&result, "the message")
+}
+
+/// It arrived. If it changed meanwhile it stays due for the newer revision.
+pub async fn sent(conn: &mut Conn, due: &Due, shown_as: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let now = ms(now);
+    let result = sqlx::query!(
+        "UPDATE outbox SET ref = ?, shown_revision = ?, sent_at = ?, trouble = NULL, attempts = 0, \
+         state = CASE revision WHEN ?2 THEN 'sent' ELSE 'pending' END WHERE id = ?",
+        shown_as, due.revision, now, due.id
+    )
+    .execute(conn)
+    .await?;
+    expect_one(&result, "the message")
+}
+
+/// It did not arrive: again, not before `next_at`.
+pub async fn put_off(conn: &mut Conn, due: &Due, trouble: &str, next_at: DateTime<Utc>) -> Result<(), StoreError> {
+    let next_at = ms(next_at);
+    sqlx::query!(
+        "UPDATE outbox SET state = 'pending', trouble = ?, next_at = ? WHERE id = ? AND state = 'sending'",
+        trouble, next_at, due.id
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// It will never arrive.
+pub async fn gone(conn: &mut Conn, due: &Due, trouble: &str) -> Result<(), StoreError> {
+    sqlx::query!("UPDATE outbox SET state = 'gone', trouble = ? WHERE id = ?", trouble, due.id).execute(conn).await?;
+    Ok(())
+}
+
+/// Messages that are not shown yet, over all chats.
+pub async fn count_due(conn: &mut Conn) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar!("SELECT COUNT(*) FROM outbox WHERE state IN ('pending', 'sending')").fetch_one(conn).await?)
+}
