@@ -8,5 +8,7 @@ pub mod build;
 pub mod category;
 pub mod id;
 pub mod message;
+pub mod schedule;
 pub mod session;
+pub mod settings;
 pub mod task;
