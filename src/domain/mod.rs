@@ -5,10 +5,17 @@
 
 pub mod approval;
 pub mod build;
+pub mod button;
 pub mod category;
+pub mod format;
 pub mod id;
 pub mod message;
+pub mod plan;
+pub mod problem;
+pub mod resource;
 pub mod schedule;
 pub mod session;
 pub mod settings;
 pub mod task;
+pub mod test_output;
+pub mod throttle;
