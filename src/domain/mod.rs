@@ -19,3 +19,4 @@ pub mod settings;
 pub mod task;
 pub mod test_output;
 pub mod throttle;
+pub mod words;

@@ -11,7 +11,7 @@ pub mod builds;
 pub mod buttons;
 pub mod checks;
 pub mod control;
-pub mod facts;
+
 pub mod health;
 pub mod inbox;
 pub mod outbox;

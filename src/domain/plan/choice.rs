@@ -175,7 +175,8 @@ fn project_is_full(world: &Snapshot, started: &[&Task], task: &Task) -> bool {
     };
     let of_project = |other: &Task| other.spec.project.as_deref() == Some(project.name.as_str());
     let running = world.builds.iter().filter(|b| world.task(b.task).is_some_and(of_project)).count();
-    running + started.iter().filter(|task| of_project(task)).count() >= project.max_builds
+    let most = project.max_builds.unwrap_or(usize::MAX);
+    running + started.iter().filter(|task| of_project(task)).count() >= most
 }
 
 /// The project whose base has not been checked in this session, if the task is going to be judged by it.

@@ -300,7 +300,7 @@ pub fn plan(world: &Snapshot, now: DateTime<Utc>) -> Plan {
 impl Snapshot {
     /// How many builds may run now, and what stands in the way.
     pub fn permits(&self) -> Permits {
-        super::throttle::permits(&self.settings.limits, self.samples.last(), &self.throttles)
+        super::throttle::permits(&pressure::limits(&self.settings), self.samples.last(), &self.throttles)
     }
 
     /// The run of a build or check, if it was launched.

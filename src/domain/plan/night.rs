@@ -120,8 +120,8 @@ fn progress_slot(world: &Snapshot, session: &Session, now: DateTime<Utc>) -> Opt
     if session.kind == SessionKind::Single {
         return None;
     }
-    let every = world.settings.schedule.progress_every;
-    let passed = (now - session.spawn_at).num_seconds().div_euclid(every.num_seconds().max(60));
+    let every = progress_every(world);
+    let passed = (now - session.spawn_at).num_seconds().div_euclid(every.num_seconds());
     if passed < 1 {
         return None;
     }
@@ -142,9 +142,12 @@ pub(super) fn wakes(world: &Snapshot, session: &Session) -> Vec<(DateTime<Utc>, 
         wakes.push((keep, "keep building ends"));
     }
     if session.phase == Phase::Building && session.kind != SessionKind::Single {
-        let every = world.settings.schedule.progress_every.max(TimeDelta::minutes(1));
         let last = session.progress_at.unwrap_or(session.spawn_at);
-        wakes.push((last + every, "a progress check is due"));
+        wakes.push((last + progress_every(world), "a progress check is due"));
     }
     wakes
+}
+
+fn progress_every(world: &Snapshot) -> TimeDelta {
+    TimeDelta::from_std(world.settings.schedule.progress_every).unwrap_or(TimeDelta::minutes(30)).max(TimeDelta::minutes(1))
 }
