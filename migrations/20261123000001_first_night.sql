@@ -169,9 +169,10 @@ CREATE TABLE problem (
     detail     TEXT    NOT NULL,                  -- what is wrong
     fixed      TEXT,                              -- what was done about it; NULL: nothing
     why_not    TEXT,                              -- why it was not fixed
-    freed      INTEGER NOT NULL DEFAULT 0         -- bytes freed on disk
+    freed      INTEGER NOT NULL DEFAULT 0,        -- bytes freed on disk
+    fixable    INTEGER NOT NULL,                  -- 1: there is a safe fix for it
+    UNIQUE (session_id, kind, subject)
 ) STRICT;
-CREATE INDEX problem_by_session ON problem (session_id);
 
 -- Habits seen in a session's pattern check.
 CREATE TABLE pattern (

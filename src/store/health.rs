@@ -2,6 +2,7 @@
 
 use super::{Conn, StoreError, expect_one, from_json, ms, time, time_opt, to_json, word};
 use crate::domain::id::{SessionId, TaskId};
+use crate::domain::problem::Problem;
 use crate::domain::resource::Sample;
 use crate::domain::throttle::{OpenThrottle, PressureKind};
 use chrono::{DateTime, Utc};
@@ -23,24 +24,46 @@ pub struct StoredProblem {
     pub why_not: Option<String>,
     /// Bytes freed on disk.
     pub freed: u64,
+    /// Whether there is a safe fix for it.
+    pub fixable: bool,
 }
 
-/// Records a problem.
-pub async fn insert_problem(conn: &mut Conn, session: SessionId, problem: &StoredProblem) -> Result<(), StoreError> {
-    let freed = i64::try_from(problem.freed).unwrap_or(i64::MAX);
+/// Records a problem as found, nothing done about it yet. One found before (the check was interrupted) stays.
+pub async fn insert_problem(conn: &mut Conn, session: SessionId, problem: &Problem) -> Result<(), StoreError> {
+    let (kind, severity, fixable) = (problem.kind.as_str(), problem.severity.as_str(), i64::from(problem.fix.is_some()));
     sqlx::query!(
-        "INSERT INTO problem (session_id, kind, severity, subject, detail, fixed, why_not, freed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        session.0, problem.kind, problem.severity, problem.subject, problem.detail, problem.fixed, problem.why_not, freed
+        "INSERT OR IGNORE INTO problem (session_id, kind, severity, subject, detail, fixable) VALUES (?, ?, ?, ?, ?, ?)",
+        session.0, kind, severity, problem.subject, problem.detail, fixable
     )
     .execute(conn)
     .await?;
     Ok(())
 }
 
+/// Records what was done about a problem, or why nothing was.
+pub async fn settle_problem(
+    conn: &mut Conn,
+    session: SessionId,
+    (kind, subject): (&str, &str),
+    done: Result<&str, &str>,
+    freed: u64,
+) -> Result<(), StoreError> {
+    let freed = i64::try_from(freed).unwrap_or(i64::MAX);
+    let (fixed, why_not) = (done.ok(), done.err());
+    let result = sqlx::query!(
+        "UPDATE problem SET fixed = ?, why_not = ?, freed = ? \
+         WHERE session_id = ? AND kind = ? AND subject = ? AND fixed IS NULL",
+        fixed, why_not, freed, session.0, kind, subject
+    )
+    .execute(conn)
+    .await?;
+    expect_one(&result, "the problem")
+}
+
 /// The problems of a session.
 pub async fn problems(conn: &mut Conn, session: SessionId) -> Result<Vec<StoredProblem>, StoreError> {
     let rows = sqlx::query!(
-        "SELECT kind, severity, subject, detail, fixed, why_not, freed FROM problem WHERE session_id = ? ORDER BY id",
+        "SELECT kind, severity, subject, detail, fixed, why_not, freed, fixable FROM problem WHERE session_id = ? ORDER BY id",
         session.0
     )
     .fetch_all(conn)
@@ -55,6 +78,7 @@ pub async fn problems(conn: &mut Conn, session: SessionId) -> Result<Vec<StoredP
                 fixed: row.fixed,
                 why_not: row.why_not,
                 freed: super::small(row.freed)?,
+                fixable: row.fixable != 0,
             })
         })
         .collect()

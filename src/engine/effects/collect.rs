@@ -1,0 +1,142 @@
+//! Collecting: the host commits what the agent left and takes it into the vault. Repeating it gives the same commit.
+
+use super::vault;
+use crate::domain::build::{Build, Change, HostFailure};
+use crate::domain::id::BuildId;
+use crate::domain::session::Session;
+use crate::domain::task::{Task, TaskKind};
+use crate::engine::Engine;
+use crate::git::{self, BuildRefs, CommitMessage, Person, Sha};
+use crate::store::{StoreError, audit, builds, sessions, tasks};
+use std::path::Path;
+
+/// Paths shown of a change; the rest is counted.
+const SHOWN_PATHS: usize = 20;
+
+pub(super) async fn collect(engine: &Engine, id: BuildId) -> Result<(), StoreError> {
+    let (build, task, session) = {
+        let mut conn = engine.store().read().await?;
+        let build = builds::get(&mut conn, id).await?;
+        let task = tasks::get(&mut conn, build.task).await?;
+        let session = sessions::get(&mut conn, build.session).await?;
+        (build, task, session)
+    };
+    let collected = match task.spec.kind {
+        TaskKind::Artifact => files(&engine.home().artifacts(task.id)).map(|change| (None, change)),
+        TaskKind::Code | TaskKind::Action => commit(engine, &build, &task, &session).await,
+    };
+    let mut tx = engine.store().begin().await?;
+    match collected {
+        Ok((commit, change)) => {
+            builds::collected(&mut tx, id, commit.as_ref().map(Sha::as_str), &change).await?;
+        }
+        Err(failure) => builds::host_failed(&mut tx, id, &failure).await?,
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The refs of a build in its project's vault.
+pub(crate) fn refs(build: &Build, session: &Session) -> Result<BuildRefs, git::GitError> {
+    BuildRefs::new(&session.name(), &format!("t{}", build.task), &format!("b{}", build.id))
+}
+
+async fn commit(
+    engine: &Engine,
+    build: &Build,
+    task: &Task,
+    session: &Session,
+) -> Result<(Option<Sha>, Change), HostFailure> {
+    let git_failure = |error: git::GitError| HostFailure { retry: error.retry(), text: error.to_string() };
+    let plain = |text: String| HostFailure { retry: false, text };
+    let name = task.spec.project.clone().unwrap_or_default();
+    let vault = vault(engine, &name).await.map_err(plain)?;
+    let base: Sha = build
+        .base
+        .as_deref()
+        .and_then(|base| base.parse().ok())
+        .ok_or_else(|| plain(format!("build {} does not know the commit it stands on", build.id)))?;
+    let message = CommitMessage {
+        subject: task.spec.title.clone(),
+        body: task.spec.details.clone(),
+        task: task.id.to_string(),
+        session: session.name(),
+        build: build.id.to_string(),
+        author: Person { name: "overnight".into(), email: "overnight@localhost".into() },
+        date: build.started_at,
+    };
+    let exclude = engine.settings().project(&name).map(|project| project.copy.clone()).unwrap_or_default();
+    let clone = engine.home().build(build.id).join("clone");
+    let collected = git::collect(&vault, &clone, &base, &message, &exclude, &git::Limits::default())
+        .await
+        .map_err(git_failure)?;
+    let refs = refs(build, session).map_err(git_failure)?;
+    if let Some(commit) = &collected.commit {
+        let subject = format!("{name}.git {}", refs.result.as_str());
+        let operation = note(engine, &subject, commit, build).await.map_err(|error| plain(error.to_string()))?;
+        vault.record_ref(&refs.base, &base, None).await.map_err(git_failure)?;
+        vault.record_ref(&refs.result, commit, None).await.map_err(git_failure)?;
+        done(engine, operation).await.map_err(|error| plain(error.to_string()))?;
+    }
+    Ok((collected.commit.clone(), change(&collected)))
+}
+
+async fn note(engine: &Engine, subject: &str, commit: &Sha, build: &Build) -> Result<i64, StoreError> {
+    let mut tx = engine.store().begin().await?;
+    let id =
+        audit::operation(&mut tx, engine.now(), "set_ref", subject, None, Some(commit.as_str()), Some(build.task)).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+async fn done(engine: &Engine, operation: i64) -> Result<(), StoreError> {
+    let mut tx = engine.store().begin().await?;
+    audit::operation_done(&mut tx, operation, engine.now()).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+fn change(collected: &git::Collected) -> Change {
+    let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+    let mut flags = Vec::new();
+    let mut flag = |what: &str, paths: &[String]| {
+        flags.extend(paths.iter().take(5).map(|path| format!("{what}: {path}")));
+    };
+    flag("nested repository, not taken", &collected.nested);
+    flag("looks like a bare repository", &collected.bare);
+    flag("link out of the tree", &collected.outward_links);
+    flag("special file, not taken", &collected.special);
+    Change {
+        files: u32::try_from(collected.files.len()).unwrap_or(u32::MAX),
+        insertions: count(collected.insertions),
+        deletions: count(collected.deletions),
+        docs_touched: git::docs_touched(&collected.files),
+        paths: collected.files.iter().take(SHOWN_PATHS).map(|file| file.path.clone()).collect(),
+        flags,
+    }
+}
+
+/// What an artifact task left in its folder. Links and folders' own entries are not followed or counted.
+fn files(folder: &Path) -> Result<Change, HostFailure> {
+    let mut change = Change::default();
+    let mut open = vec![folder.to_path_buf()];
+    while let Some(current) = open.pop() {
+        let failure = |error: std::io::Error| HostFailure { retry: false, text: format!("{}: {error}", current.display()) };
+        for entry in std::fs::read_dir(&current).map_err(failure)? {
+            let entry = entry.map_err(failure)?;
+            let kind = entry.file_type().map_err(failure)?;
+            if kind.is_dir() {
+                open.push(entry.path());
+            } else if kind.is_file() {
+                change.files += 1;
+                if change.paths.len() < SHOWN_PATHS {
+                    let path = entry.path();
+                    let shown = path.strip_prefix(folder).unwrap_or(&path);
+                    change.paths.push(git::escape(shown.as_os_str().as_encoded_bytes()));
+                }
+            }
+        }
+    }
+    change.paths.sort();
+    Ok(change)
+}

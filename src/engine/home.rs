@@ -1,0 +1,97 @@
+//! Where things are kept under `OVERNIGHT_HOME`. The only place that knows the folder names.
+
+use crate::domain::id::{BuildId, CheckId, RunId, TaskId};
+use crate::domain::session::{Session, SessionKind};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The data folder.
+#[derive(Debug, Clone)]
+pub struct Home {
+    root: PathBuf,
+}
+
+impl Home {
+    /// Takes the folder as absolute path; makes what is missing in it.
+    pub fn open(root: &Path) -> io::Result<Self> {
+        let home = Self { root: root.canonicalize()? };
+        for folder in ["logs", "reports", "vaults", "builds", "checks", "runs", "trash", "artifacts", "empty"] {
+            std::fs::create_dir_all(home.root.join(folder))?;
+        }
+        Ok(home)
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Logs of the bot and of builds.
+    pub fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
+    /// `logs/subagent_<build>.log`, as in the mission.
+    pub fn build_log(&self, build: BuildId) -> PathBuf {
+        self.logs().join(format!("subagent_{build}.log"))
+    }
+
+    /// Log of a build's or check's other commands.
+    pub fn step_log(&self, of: &str, step: &str) -> PathBuf {
+        self.logs().join(format!("{of}_{step}.log"))
+    }
+
+    /// `reports/<scheduled date>.json`; sessions started by hand add their name.
+    pub fn report(&self, session: &Session) -> PathBuf {
+        let name = match session.kind {
+            SessionKind::Nightly => format!("{}.json", session.date),
+            SessionKind::Manual | SessionKind::Single => format!("{}-{}.json", session.date, session.name()),
+        };
+        self.root.join("reports").join(name)
+    }
+
+    /// Vaults, one bare repository a project.
+    pub fn vaults(&self) -> PathBuf {
+        self.root.join("vaults")
+    }
+
+    /// All build clones.
+    pub fn builds(&self) -> PathBuf {
+        self.root.join("builds")
+    }
+
+    /// One build's folder: its clone, temporary folder and prompt.
+    pub fn build(&self, build: BuildId) -> PathBuf {
+        self.builds().join(format!("b{build}"))
+    }
+
+    /// All check clones.
+    pub fn checks(&self) -> PathBuf {
+        self.root.join("checks")
+    }
+
+    /// One check's folder.
+    pub fn check(&self, check: CheckId) -> PathBuf {
+        self.checks().join(format!("c{check}"))
+    }
+
+    /// A run's own folder, written by its supervisor.
+    pub fn run(&self, run: RunId) -> PathBuf {
+        self.root.join("runs").join(format!("r{run}"))
+    }
+
+    /// Files an artifact task made.
+    pub fn artifacts(&self, task: TaskId) -> PathBuf {
+        self.root.join("artifacts").join(format!("t{task}"))
+    }
+
+    /// Where cleaned files go.
+    pub fn trash(&self) -> PathBuf {
+        self.root.join("trash")
+    }
+
+    /// An empty folder: git's HOME.
+    pub fn empty(&self) -> PathBuf {
+        self.root.join("empty")
+    }
+}
