@@ -225,7 +225,13 @@ async fn optimize(
     let mut session = Session::open(&real, false, rules).await?;
     let worked = work(&mut session, &real, &copy, rules, fix).await;
     session.close().await;
-    worked?;
+    if let Err(trouble) = worked {
+        // Only a database that came out wrong still needs its copy.
+        if !matches!(trouble, Trouble::Corrupt(_)) {
+            let _ = std::fs::remove_file(&copy);
+        }
+        return Err(trouble);
+    }
     let kept = keep_copy(copy).await?;
     fix.freed_bytes = before.saturating_sub(disk_bytes(&real)?.saturating_add(kept));
     Ok(())
@@ -253,9 +259,12 @@ async fn work(
     let copied = check_copy(copy, rules).await;
     let same = copied.as_ref().is_ok_and(|copied| *copied == rows);
     if !same {
-        // A copy that can't be trusted is no reason to go on; the database was not touched.
-        let _ = std::fs::remove_file(copy);
-        copied?;
+        // Without a copy to trust nothing more is done; the database was not touched.
+        copied.map_err(|trouble| {
+            Trouble::Other(format!(
+                "the safety copy is not good ({trouble}); nothing was changed"
+            ))
+        })?;
         return Err(match session.data_version().await? == version {
             true => Trouble::Other(
                 "the safety copy does not hold the same rows; nothing was changed".to_owned(),

@@ -4,12 +4,12 @@
 //! silence. Left out on purpose: age, size and open handles.
 
 use super::folder::{
-    FileId, Found, RootId, changed, dir_metadata, modified, open_file, open_root, shown,
+    FileId, Found, RootId, changed, dir_metadata, modified, open_file, open_folder, open_root,
+    shown,
 };
 use super::names::classify;
 use super::{LogRules, Skipped};
 use crate::domain::problem::{Problem, ProblemKind, Severity};
-use cap_fs_ext::DirExt;
 use cap_std::fs::Dir;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
