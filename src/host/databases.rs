@@ -37,7 +37,7 @@ impl Default for DatabaseRules {
             bloat_fraction: 0.20,
             least_bytes: 1_000_000,
             busy_timeout: Duration::from_secs(2),
-            longest: Duration::from_secs(300),
+            longest: Duration::from_mins(5),
         }
     }
 }
@@ -173,6 +173,10 @@ fn admit(path: &Path, own: &Path) -> Result<PathBuf, Trouble> {
     Ok(real)
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "used as the function of map_err"
+)]
 fn not_there(error: io::Error) -> Trouble {
     if error.kind() == io::ErrorKind::NotFound {
         Trouble::Missing
@@ -265,12 +269,11 @@ async fn work(
                 "the safety copy is not good ({trouble}); nothing was changed"
             ))
         })?;
-        return Err(match session.data_version().await? == version {
-            true => Trouble::Other(
-                "the safety copy does not hold the same rows; nothing was changed".to_owned(),
-            ),
-            false => Trouble::Locked,
-        });
+        if session.data_version().await? != version {
+            return Err(Trouble::Locked);
+        }
+        let why = "the safety copy does not hold the same rows; nothing was changed";
+        return Err(Trouble::Other(why.to_owned()));
     }
     session.shrink().await?;
     session.quick_check().await?;
@@ -337,7 +340,7 @@ fn copy_name(real: &Path, trash: &Path) -> String {
         .collect();
     let taken =
         |name: &String| trash.join(name).exists() || trash.join(format!("{name}.gz")).exists();
-    (1..)
+    (1..10_000)
         .map(|n| format!("database-{n}-{plain}"))
         .find(|name| !taken(name))
         .unwrap_or(plain)

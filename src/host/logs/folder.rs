@@ -8,9 +8,9 @@ use cap_std::fs::Dir;
 use chrono::{DateTime, Utc};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use super::names::LogName;
@@ -198,8 +198,7 @@ pub(super) fn create_like(dir: &Dir, name: &OsStr, like: &Metadata) -> io::Resul
     if file.metadata()?.uid() != like.uid() {
         std::os::unix::fs::fchown(&file, Some(like.uid()), Some(like.gid()))?;
     }
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(like.mode() & 0o666))?;
+    file.set_permissions(Permissions::from_mode(like.mode() & 0o666))?;
     Ok(file)
 }
 

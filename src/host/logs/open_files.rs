@@ -18,6 +18,9 @@ const LSOF_LONGEST: Duration = Duration::from_secs(30);
 /// Where handles can't be listed, a file touched within this time counts as possibly open.
 const LATELY: TimeDelta = TimeDelta::days(1);
 
+/// `O_RDONLY`, on every system.
+const READ_ONLY: u32 = 0;
+
 /// How a file is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
@@ -129,7 +132,7 @@ fn from_proc(proc: &Path) -> Option<HashMap<FileId, Use>> {
 fn proc_use(info: &str) -> Use {
     let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
     match flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok()) {
-        Some(flags) if flags & 3 == 0 || flags & 0o2000 != 0 => Use::Appended,
+        Some(flags) if flags & 0o3 == READ_ONLY || flags & 0o2000 != 0 => Use::Appended,
         _ => Use::Overwritten,
     }
 }

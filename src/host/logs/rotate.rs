@@ -29,11 +29,11 @@ const CATCH_UP: u32 = 50;
 /// Sizes around a rotation, in bytes.
 #[derive(Debug)]
 pub(super) struct Rotated {
-    pub(super) before_bytes: u64,
+    pub(super) before: u64,
     /// The log and its compressed part together.
-    pub(super) after_bytes: u64,
+    pub(super) after: u64,
     /// Disk blocks given back.
-    pub(super) freed_bytes: u64,
+    pub(super) freed: u64,
 }
 
 /// Rotates a scanned file that is still the same one; it may have grown.
@@ -81,9 +81,9 @@ pub(super) fn rotate(
 fn sizes(before: &Metadata, live: Option<&Metadata>, copy: &Metadata) -> Rotated {
     let blocks = |found: &Metadata| found.blocks() * 512;
     Rotated {
-        before_bytes: before.len(),
-        after_bytes: live.map_or(0, Metadata::len) + copy.len(),
-        freed_bytes: blocks(before).saturating_sub(live.map_or(0, blocks) + blocks(copy)),
+        before: before.len(),
+        after: live.map_or(0, Metadata::len) + copy.len(),
+        freed: blocks(before).saturating_sub(live.map_or(0, blocks) + blocks(copy)),
     }
 }
 

@@ -171,12 +171,9 @@ impl Walk<'_> {
         if depth >= DEEPEST {
             return self.skip(path, format!("more than {DEEPEST} folders deep"));
         }
-        match dir
-            .open_dir_nofollow(name)
-            .and_then(|inner| Ok((dir_metadata(&inner)?, inner)))
-        {
+        match open_folder(dir, name).and_then(|inner| Ok((dir_metadata(&inner)?, inner))) {
             Ok((metadata, _)) if metadata.dev() != root.id.device => {
-                self.skip(path, "on another device")
+                self.skip(path, "on another device");
             }
             Ok((metadata, inner)) => match unsafe_folder(&metadata) {
                 Some(why) => self.skip(path, why),

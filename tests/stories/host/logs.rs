@@ -409,6 +409,7 @@ fn a_closed_log_is_rotated_and_older_numbers_move_up() {
     let place = Place::new();
     let rules = LogRules {
         rotate_over_bytes: 1000,
+        older_than_days: 365,
         ..LogRules::default()
     };
     let big = b"a line that compresses well\n".repeat(4000);
