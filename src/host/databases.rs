@@ -37,7 +37,7 @@ impl Default for DatabaseRules {
             bloat_fraction: 0.20,
             least_bytes: 1_000_000,
             busy_timeout: Duration::from_secs(2),
-            longest: Duration::from_secs(300),
+            longest: Duration::from_mins(5),
         }
     }
 }
@@ -173,6 +173,10 @@ fn admit(path: &Path, own: &Path) -> Result<PathBuf, Trouble> {
     Ok(real)
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "used as the function of map_err"
+)]
 fn not_there(error: io::Error) -> Trouble {
     if error.kind() == io::ErrorKind::NotFound {
         Trouble::Missing
@@ -225,7 +229,13 @@ async fn optimize(
     let mut session = Session::open(&real, false, rules).await?;
     let worked = work(&mut session, &real, &copy, rules, fix).await;
     session.close().await;
-    worked?;
+    if let Err(trouble) = worked {
+        // Only a database that came out wrong still needs its copy.
+        if !matches!(trouble, Trouble::Corrupt(_)) {
+            let _ = std::fs::remove_file(&copy);
+        }
+        return Err(trouble);
+    }
     let kept = keep_copy(copy).await?;
     fix.freed_bytes = before.saturating_sub(disk_bytes(&real)?.saturating_add(kept));
     Ok(())
@@ -253,15 +263,17 @@ async fn work(
     let copied = check_copy(copy, rules).await;
     let same = copied.as_ref().is_ok_and(|copied| *copied == rows);
     if !same {
-        // A copy that can't be trusted is no reason to go on; the database was not touched.
-        let _ = std::fs::remove_file(copy);
-        copied?;
-        return Err(match session.data_version().await? == version {
-            true => Trouble::Other(
-                "the safety copy does not hold the same rows; nothing was changed".to_owned(),
-            ),
-            false => Trouble::Locked,
-        });
+        // Without a copy to trust nothing more is done; the database was not touched.
+        copied.map_err(|trouble| {
+            Trouble::Other(format!(
+                "the safety copy is not good ({trouble}); nothing was changed"
+            ))
+        })?;
+        if session.data_version().await? != version {
+            return Err(Trouble::Locked);
+        }
+        let why = "the safety copy does not hold the same rows; nothing was changed";
+        return Err(Trouble::Other(why.to_owned()));
     }
     session.shrink().await?;
     session.quick_check().await?;
@@ -328,7 +340,7 @@ fn copy_name(real: &Path, trash: &Path) -> String {
         .collect();
     let taken =
         |name: &String| trash.join(name).exists() || trash.join(format!("{name}.gz")).exists();
-    (1..)
+    (1..10_000)
         .map(|n| format!("database-{n}-{plain}"))
         .find(|name| !taken(name))
         .unwrap_or(plain)

@@ -119,9 +119,8 @@ pub fn scan_logs(roots: &[PathBuf], rules: &LogRules, now: DateTime<Utc>) -> Log
         }
         let open = open.use_of(&file, now);
         let why = match (remove, &open) {
-            (true, Use::Closed) => None,
+            (true, Use::Closed) | (false, Use::Closed | Use::Appended) => None,
             (true, _) => Some("old, but a process holds it open"),
-            (false, Use::Closed | Use::Appended) => None,
             (false, Use::Overwritten) => {
                 Some("a process writes to it at its own offset; only that process can rotate it")
             }
@@ -140,9 +139,9 @@ pub fn scan_logs(roots: &[PathBuf], rules: &LogRules, now: DateTime<Utc>) -> Log
             files += 1;
             bytes += file.len;
             if remove {
-                scan.old.push(file)
+                scan.old.push(file);
             } else {
-                scan.large.push(file)
+                scan.large.push(file);
             }
         }
     }
@@ -245,41 +244,53 @@ pub fn fix_logs(scan: &LogScan, trash: &Path, now: DateTime<Utc>) -> Vec<Fix> {
     let open = OpenFiles::look();
     let mut fixes = Vec::new();
     for (index, root) in scan.roots.iter().enumerate() {
-        let mut cleaned = fix(ProblemKind::OldLogs, shown(&root.path), FixOutcome::Fixed);
-        for file in scan.old.iter().filter(|file| file.root == index) {
-            let in_use = open.use_of(file, now) != Use::Closed;
-            let done = if in_use {
-                Err(Left::skip("a process holds it open"))
-            } else {
-                trash.take(root, file)
-            };
-            match done {
-                Ok(kept) => {
-                    cleaned.files += 1;
-                    cleaned.before_bytes += file.len;
-                    cleaned.freed_bytes += file.disk_bytes.saturating_sub(kept);
-                }
-                Err(left) => fixes.push(fix(ProblemKind::OldLogs, shown(&file.path), left.into())),
-            }
-        }
-        if cleaned.files > 0 {
-            fixes.push(cleaned);
-        }
-        for file in scan.large.iter().filter(|file| file.root == index) {
+        let of_root = |file: &&Found| file.root == index;
+        let old = scan.old.iter().filter(of_root);
+        clean(root, old, &open, now, &mut trash, &mut fixes);
+        for file in scan.large.iter().filter(of_root) {
             let mut done = fix(ProblemKind::LargeLog, shown(&file.path), FixOutcome::Fixed);
+            done.files = 1;
             match rotate::rotate(root, file, open.use_of(file, now), &mut trash) {
                 Ok(rotated) => {
-                    done.before_bytes = rotated.before_bytes;
-                    done.after_bytes = rotated.after_bytes;
-                    done.freed_bytes = rotated.freed_bytes;
+                    done.before_bytes = rotated.before;
+                    done.after_bytes = rotated.after;
+                    done.freed_bytes = rotated.freed;
                 }
                 Err(left) => done.done = left.into(),
             }
-            done.files = 1;
             fixes.push(done);
         }
     }
     fixes
+}
+
+/// The old logs of one root: one fix for all that went well, one for each that did not.
+fn clean<'a>(
+    root: &RootId,
+    old: impl Iterator<Item = &'a Found>,
+    open: &OpenFiles,
+    now: DateTime<Utc>,
+    trash: &mut Trash,
+    fixes: &mut Vec<Fix>,
+) {
+    let mut cleaned = fix(ProblemKind::OldLogs, shown(&root.path), FixOutcome::Fixed);
+    for file in old {
+        let done = match open.use_of(file, now) {
+            Use::Closed => trash.take(root, file),
+            _ => Err(Left::skip("a process holds it open")),
+        };
+        match done {
+            Ok(kept) => {
+                cleaned.files += 1;
+                cleaned.before_bytes += file.len;
+                cleaned.freed_bytes += file.disk_bytes.saturating_sub(kept);
+            }
+            Err(left) => fixes.push(fix(ProblemKind::OldLogs, shown(&file.path), left.into())),
+        }
+    }
+    if cleaned.files > 0 {
+        fixes.push(cleaned);
+    }
 }
 
 fn fix(kind: ProblemKind, subject: String, done: FixOutcome) -> Fix {

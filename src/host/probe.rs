@@ -98,24 +98,21 @@ fn memory() -> Option<(u64, u64)> {
 
 /// Counts by listing `/proc`; where there is none (macOS), asks for the bare list of processes.
 fn process_count() -> u32 {
-    let count = match fs::read_dir("/proc") {
-        Ok(entries) => entries
-            .filter_map(Result::ok)
-            .filter(|entry| {
-                entry
-                    .file_name()
-                    .as_encoded_bytes()
-                    .iter()
-                    .all(u8::is_ascii_digit)
-            })
-            .count(),
-        Err(_) => {
-            let nothing = sysinfo::ProcessRefreshKind::nothing();
-            let all = sysinfo::ProcessesToUpdate::All;
-            System::new().map_or(0, |mut system| {
-                system.refresh_processes_specifics(all, true, nothing)
-            })
-        }
+    let is_process = |entry: &fs::DirEntry| {
+        entry
+            .file_name()
+            .as_encoded_bytes()
+            .iter()
+            .all(u8::is_ascii_digit)
+    };
+    let count = if let Ok(entries) = fs::read_dir("/proc") {
+        entries.filter_map(Result::ok).filter(is_process).count()
+    } else {
+        let nothing = sysinfo::ProcessRefreshKind::nothing();
+        let all = sysinfo::ProcessesToUpdate::All;
+        System::new().map_or(0, |mut system| {
+            system.refresh_processes_specifics(all, true, nothing)
+        })
     };
     u32::try_from(count).unwrap_or(u32::MAX)
 }

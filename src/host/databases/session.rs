@@ -71,7 +71,7 @@ impl Session {
         connection
             .lock_handle()
             .await?
-            .set_progress_handler(10_000, move || started.elapsed() < longest);
+            .set_progress_handler(1_000, move || started.elapsed() < longest);
         Ok(Self { connection })
     }
 

@@ -4,14 +4,13 @@
 //! deciding which files to act on.
 
 use crate::domain::problem::FixOutcome;
-use cap_fs_ext::DirExt;
 use cap_std::fs::Dir;
 use chrono::{DateTime, Utc};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use super::names::LogName;
@@ -139,6 +138,17 @@ pub(super) fn open_root(path: &Path) -> io::Result<Dir> {
     )?)))
 }
 
+/// Opens a folder in `dir`, refusing a symlink. A real read handle: those of cap-std are `O_PATH`, which can't be synced.
+pub(super) fn open_folder(dir: &Dir, name: &OsStr) -> io::Result<Dir> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(Dir::from_std_file(File::from(rustix::fs::openat(
+        dir,
+        name,
+        flags,
+        Mode::empty(),
+    )?)))
+}
+
 /// Opens the folder of a scanned file again, by the same way, if the root is still the same.
 pub(super) fn reopen(root: &RootId, folder: &Path) -> Result<Dir, Left> {
     let mut dir = open_root(&root.path)
@@ -150,8 +160,7 @@ pub(super) fn reopen(root: &RootId, folder: &Path) -> Result<Dir, Left> {
         let Component::Normal(name) = part else {
             return Err(Left::skip("its path is not a plain one"));
         };
-        dir = dir
-            .open_dir_nofollow(name)
+        dir = open_folder(&dir, name)
             .map_err(|error| Left::skip(format!("its folder can't be opened any more: {error}")))?;
         if dir_metadata(&dir)?.dev() != root.id.device {
             return Err(Left::skip("its folder is on another device now"));
@@ -189,8 +198,7 @@ pub(super) fn create_like(dir: &Dir, name: &OsStr, like: &Metadata) -> io::Resul
     if file.metadata()?.uid() != like.uid() {
         std::os::unix::fs::fchown(&file, Some(like.uid()), Some(like.gid()))?;
     }
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(like.mode() & 0o666))?;
+    file.set_permissions(Permissions::from_mode(like.mode() & 0o666))?;
     Ok(file)
 }
 
@@ -206,19 +214,24 @@ pub(super) fn rename(dir: &Dir, from: &OsStr, to: &OsStr) -> io::Result<()> {
     }
 }
 
-/// Removes the file `name` if it is still the one with `id`. It is renamed first and looked at under the new name, so
-/// that a file somebody put there meanwhile is put back and not removed.
+/// Removes the file `name` if it is still the one with `id`; after an error it is still there. It is renamed first and
+/// looked at under the new name, so that a file somebody put there meanwhile is put back and not removed. Not synced: a
+/// power loss could only bring the file back.
 pub(super) fn remove(dir: &Dir, name: &OsStr, id: FileId) -> Result<(), Left> {
     let aside = around(".", name, ".overnight-gone");
     rename(dir, name, &aside)?;
-    let file = open_file(dir, &aside, false).and_then(|file| file.metadata());
-    if !file.is_ok_and(|found| FileId::of(&found) == id) {
+    let found = open_file(dir, &aside, false).and_then(|file| file.metadata());
+    let removed = match found {
+        Ok(found) if FileId::of(&found) == id => {
+            rustix::fs::unlinkat(dir, &aside, AtFlags::empty())
+                .map_err(|error| Left::Failed(error.to_string()))
+        }
+        _ => Err(Left::skip("it was replaced by another file meanwhile")),
+    };
+    if removed.is_err() {
         rename(dir, &aside, name)?;
-        return Err(Left::skip("it was replaced by another file meanwhile"));
     }
-    rustix::fs::unlinkat(dir, &aside, AtFlags::empty())?;
-    sync(dir)?;
-    Ok(())
+    removed
 }
 
 /// Removes a file of our own making, if there.

@@ -18,6 +18,9 @@ const LSOF_LONGEST: Duration = Duration::from_secs(30);
 /// Where handles can't be listed, a file touched within this time counts as possibly open.
 const LATELY: TimeDelta = TimeDelta::days(1);
 
+/// `O_RDONLY`, on every system.
+const READ_ONLY: u32 = 0;
+
 /// How a file is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
@@ -129,7 +132,7 @@ fn from_proc(proc: &Path) -> Option<HashMap<FileId, Use>> {
 fn proc_use(info: &str) -> Use {
     let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
     match flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok()) {
-        Some(flags) if flags & 3 == 0 || flags & 0o2000 != 0 => Use::Appended,
+        Some(flags) if flags & 0o3 == READ_ONLY || flags & 0o2000 != 0 => Use::Appended,
         _ => Use::Overwritten,
     }
 }
@@ -191,4 +194,44 @@ fn lsof_uses(text: &str) -> HashMap<FileId, Use> {
     }
     finish(access, append, device, inode);
     held
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handles_tell_how_a_file_is_used() {
+        for (flags, expected) in [
+            ("flags:\t0100000", Use::Appended),
+            ("pos:\t0\nflags:\t0102001\nmnt_id:\t9", Use::Appended),
+            ("flags:\t0100001", Use::Overwritten),
+            ("flags:\t0100002", Use::Overwritten),
+            ("nothing known", Use::Overwritten),
+        ] {
+            assert_eq!(proc_use(flags), expected, "{flags}");
+        }
+    }
+
+    #[test]
+    fn lsof_output_is_read_handle_by_handle() {
+        let text = "p12\nfcwd\na \nD0x1\ni2\nf3\nar\nGLG\nD0x10\ni7\nf4\naw\nGW,AP,LG\nD0x10\ni8\n\
+                    p13\nf1\naw\nGW,LG\nD0x10\ni9\nf5\nau\nGRW\nD0x10\ni8\nf6\nau\ntIPv4\n";
+        let held = lsof_uses(text);
+        let of = |inode| {
+            held.get(&FileId {
+                device: 0x10,
+                inode,
+            })
+            .copied()
+        };
+        assert_eq!(of(7), Some(Use::Appended));
+        assert_eq!(
+            of(8),
+            Some(Use::Overwritten),
+            "the second holder makes it worse"
+        );
+        assert_eq!(of(9), Some(Use::Overwritten));
+        assert_eq!(of(2), None);
+    }
 }

@@ -29,11 +29,11 @@ const CATCH_UP: u32 = 50;
 /// Sizes around a rotation, in bytes.
 #[derive(Debug)]
 pub(super) struct Rotated {
-    pub(super) before_bytes: u64,
+    pub(super) before: u64,
     /// The log and its compressed part together.
-    pub(super) after_bytes: u64,
+    pub(super) after: u64,
     /// Disk blocks given back.
-    pub(super) freed_bytes: u64,
+    pub(super) freed: u64,
 }
 
 /// Rotates a scanned file that is still the same one; it may have grown.
@@ -81,9 +81,9 @@ pub(super) fn rotate(
 fn sizes(before: &Metadata, live: Option<&Metadata>, copy: &Metadata) -> Rotated {
     let blocks = |found: &Metadata| found.blocks() * 512;
     Rotated {
-        before_bytes: before.len(),
-        after_bytes: live.map_or(0, Metadata::len) + copy.len(),
-        freed_bytes: blocks(before).saturating_sub(live.map_or(0, blocks) + blocks(copy)),
+        before: before.len(),
+        after: live.map_or(0, Metadata::len) + copy.len(),
+        freed: blocks(before).saturating_sub(live.map_or(0, blocks) + blocks(copy)),
     }
 }
 
@@ -255,4 +255,54 @@ fn make_room(dir: &Dir, file: &Found, trash: &mut Trash) -> Result<(), Left> {
 
 fn numbered(name: &OsStr, number: u32, ending: &str) -> OsString {
     around("", name, &format!(".{number}{ending}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::read::MultiGzDecoder;
+    use std::fs::{self, OpenOptions};
+    use std::io::{Read, Write};
+
+    #[test]
+    fn where_a_head_cannot_be_cut_the_copy_catches_up_before_the_log_is_emptied() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.log");
+        fs::write(&path, vec![b'a'; 10_000]).unwrap();
+        let dir = super::super::folder::open_root(folder.path()).unwrap();
+        let source = open_file(&dir, "app.log".as_ref(), true).unwrap();
+        let copy = new_copy(&dir, "app.log.1.gz".as_ref(), &source.metadata().unwrap()).unwrap();
+        append_member(&copy, &source, 0, 8192).unwrap();
+        OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap()
+            .write_all(b"written while it was copied")
+            .unwrap();
+
+        empty_when_caught_up(&copy, &source, 8192).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().len(), 0);
+        let mut all = Vec::new();
+        let packed = fs::File::open(folder.path().join("app.log.1.gz")).unwrap();
+        MultiGzDecoder::new(packed).read_to_end(&mut all).unwrap();
+        let mut expected = vec![b'a'; 10_000];
+        expected.extend(b"written while it was copied");
+        assert!(all == expected, "{} bytes", all.len());
+    }
+
+    #[test]
+    fn a_log_that_shrank_while_it_was_copied_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.log");
+        fs::write(&path, b"short").unwrap();
+        let dir = super::super::folder::open_root(folder.path()).unwrap();
+        let source = open_file(&dir, "app.log".as_ref(), true).unwrap();
+        let copy = new_copy(&dir, "copy".as_ref(), &source.metadata().unwrap()).unwrap();
+        assert!(append_member(&copy, &source, 0, 100).is_err());
+        assert!(matches!(
+            empty_when_caught_up(&copy, &source, 100),
+            Err(Left::Skipped(_))
+        ));
+        assert_eq!(fs::read(&path).unwrap(), b"short");
+    }
 }

@@ -10,6 +10,7 @@ use crate::domain::format::human_bytes;
 use cap_std::fs::Dir;
 use chrono::{DateTime, TimeDelta, Utc};
 use rustix::fs::{AtFlags, Mode, OFlags};
+use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -121,8 +122,6 @@ impl Trash {
         )?);
         let sum = append_member(&copy, source, 0, before.len())?;
         sync(&self.dir)?;
-        let hex =
-            |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
         self.note(&serde_json::json!({
             "copy": kept,
             "path": shown(path),
@@ -139,6 +138,14 @@ impl Trash {
         self.manifest.write_all(format!("{line}\n").as_bytes())?;
         self.manifest.sync_all()
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn safe(c: char) -> char {

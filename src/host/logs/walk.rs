@@ -4,12 +4,12 @@
 //! silence. Left out on purpose: age, size and open handles.
 
 use super::folder::{
-    FileId, Found, RootId, changed, dir_metadata, modified, open_file, open_root, shown,
+    FileId, Found, RootId, changed, dir_metadata, modified, open_file, open_folder, open_root,
+    shown,
 };
 use super::names::classify;
 use super::{LogRules, Skipped};
 use crate::domain::problem::{Problem, ProblemKind, Severity};
-use cap_fs_ext::DirExt;
 use cap_std::fs::Dir;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -171,12 +171,9 @@ impl Walk<'_> {
         if depth >= DEEPEST {
             return self.skip(path, format!("more than {DEEPEST} folders deep"));
         }
-        match dir
-            .open_dir_nofollow(name)
-            .and_then(|inner| Ok((dir_metadata(&inner)?, inner)))
-        {
+        match open_folder(dir, name).and_then(|inner| Ok((dir_metadata(&inner)?, inner))) {
             Ok((metadata, _)) if metadata.dev() != root.id.device => {
-                self.skip(path, "on another device")
+                self.skip(path, "on another device");
             }
             Ok((metadata, inner)) => match unsafe_folder(&metadata) {
                 Some(why) => self.skip(path, why),
