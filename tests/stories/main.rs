@@ -1,2 +1,4 @@
 //! Stories: one module per thing a user can see. One binary, so linking happens once.
 mod host;
+
+mod runner;
