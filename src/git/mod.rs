@@ -1,1 +1,44 @@
-//! (being written)
+//! Host-side git: the vault, clones for builds, and taking the result out of a tree an agent wrote.
+//!
+//! Everything goes through the `git` program, by argv, with a cleared environment, no system or user configuration, an
+//! explicit `GIT_DIR` that is ours, a time limit and bounded output. Overriding single settings is not enough on a
+//! poisoned repository (filters, drivers and includes have names we cannot list), so the rule is stronger:
+//! **no command ever reads configuration an agent could have written.** A build's `.git` is never opened by the host;
+//! the vault's is used over the build's files instead ([`collect`]).
+//!
+//! Left out on purpose: the network (only the file transport is allowed; pushing is the owner's), garbage collection
+//! (refs keep results for ever, and nothing may prune while a build is being collected), submodules and LFS content
+//! (both need programs or addresses taken from the tree).
+
+mod clone;
+mod collect;
+mod commit;
+mod copy;
+mod diff;
+mod error;
+mod owner;
+mod paths;
+mod refs;
+mod run;
+mod sha;
+mod sight;
+mod survey;
+mod vault;
+
+pub use clone::{CloneTarget, make_clone};
+pub use collect::{Collected, Limits, collect};
+pub use commit::{CommitMessage, Person};
+pub use copy::{Copied, CopyLimits, copy_untracked};
+pub use diff::{
+    ChangeStatus, DiffStat, FileChange, commit_exists, diff_stat, docs_touched, is_ancestor,
+};
+pub use error::{Fault, GitError};
+pub use owner::{OwnerState, owner_state};
+pub use paths::escape;
+pub use refs::{BuildRefs, RefName};
+pub use run::Git;
+pub use sha::{NotASha, Sha};
+pub use vault::{Base, Vault};
+
+/// What every operation here returns.
+pub type Result<T> = std::result::Result<T, GitError>;

@@ -2,3 +2,5 @@
 mod host;
 
 mod runner;
+
+mod git;
