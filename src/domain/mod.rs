@@ -8,5 +8,6 @@ pub mod build;
 pub mod category;
 pub mod id;
 pub mod message;
+pub mod proposal;
 pub mod session;
 pub mod task;
