@@ -4,6 +4,9 @@
 //! A front-end never decides and never answers by itself: what comes in is stored, handled in one transaction and
 //! answered through the outbox.
 
+pub mod command;
+pub mod terminal;
+
 use crate::domain::message::Message;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

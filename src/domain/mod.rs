@@ -14,6 +14,7 @@ pub mod plan;
 pub mod problem;
 pub mod resource;
 pub mod schedule;
+pub mod proposal;
 pub mod session;
 pub mod settings;
 pub mod task;

@@ -4,3 +4,5 @@ mod host;
 mod runner;
 
 mod git;
+
+mod chat;
