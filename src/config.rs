@@ -82,10 +82,9 @@ impl Config {
 
         let source = find_file(overrides, &environment, folder, &home)?;
         let config_file = source.as_ref().map(|source| source.file.clone());
-        let users_home = environment.get("HOME").map(PathBuf::from).filter(|path| path.is_absolute());
         // An absent file reads as an empty one.
         let source = source.unwrap_or(Source { file: home.join(FILE_NAME), text: String::new() });
-        let file::File { mut settings, senders, zone_given } = file::read(&source, Tilde(users_home.as_deref()))?;
+        let file::File { mut settings, senders, zone_given } = file::read(&source, Tilde(environment.users_home()))?;
         apart(&home, &settings)?;
 
         let zone = if zone_given { Some(settings.schedule.zone) } else { system_zone(&environment) };
@@ -121,19 +120,20 @@ fn find_file(
     folder: &Path,
     home: &Path,
 ) -> Result<Option<Source>, ConfigError> {
-    let named = overrides.config_file.clone().or_else(|| environment.get(CONFIG_FILE).map(PathBuf::from));
-    let (files, hint) = match &named {
-        Some(file) => (vec![folder.join(file)], "name a file that exists, by --config or OVERNIGHT_CONFIG"),
-        None => (vec![folder.join(FILE_NAME), home.join(FILE_NAME)], "make it readable"),
-    };
-    for file in &files {
-        if let Some(text) = read_bounded(file, hint)? {
-            return Ok(Some(Source { file: file.clone(), text }));
+    let named = overrides.config_file.as_deref().or_else(|| environment.get(CONFIG_FILE).map(Path::new));
+    let Some(named) = named else {
+        for file in [folder.join(FILE_NAME), home.join(FILE_NAME)] {
+            if let Some(text) = read_bounded(&file, "make it readable")? {
+                return Ok(Some(Source { file, text }));
+            }
         }
-    }
-    match named {
-        None => Ok(None),
-        Some(file) => Err(ConfigError::Read { file: folder.join(file), problem: "there is no such file".into(), hint }),
+        return Ok(None);
+    };
+    let hint = "name a file that exists, by --config or OVERNIGHT_CONFIG";
+    let file = environment.absolute(named, folder).unwrap_or_else(|| named.to_owned());
+    match read_bounded(&file, hint)? {
+        Some(text) => Ok(Some(Source { file, text })),
+        None => Err(ConfigError::Read { file, problem: "there is no such file".into(), hint }),
     }
 }
 

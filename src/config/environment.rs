@@ -8,7 +8,7 @@ use super::file::FILE_BYTES_MAX;
 use super::values::is_reserved;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// Every variable of our own that is read; `.env.example` documents each.
@@ -50,6 +50,19 @@ impl Environment {
     /// A variable that is set and not empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The user's home folder, if known.
+    pub(super) fn users_home(&self) -> Option<&Path> {
+        self.get("HOME").map(Path::new).filter(|home| home.is_absolute())
+    }
+
+    /// A path as typed, made absolute: `~/` is the user's home, anything else starts in `folder`. None: `~` leads nowhere.
+    pub(super) fn absolute(&self, path: &Path, folder: &Path) -> Option<PathBuf> {
+        match path.strip_prefix("~") {
+            Ok(rest) => self.users_home().map(|home| home.join(rest)),
+            Err(_) => Some(folder.join(path)),
+        }
     }
 
     /// The error for a variable of our own.
@@ -123,7 +136,7 @@ pub(super) fn read_bounded(file: &Path, hint: &'static str) -> Result<Option<Str
     match std::fs::metadata(file) {
         Ok(found) if found.is_file() => {}
         Ok(_) => return Err(error("it is no regular file".into())),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
         Err(e) => return Err(error(e.to_string())),
     }
     let mut text = String::new();

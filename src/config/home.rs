@@ -13,29 +13,18 @@ const OURS: [&str; 3] = ["overnight.toml", ".env", "overnight.sqlite"];
 
 /// Where everything of ours lives: the override, else `OVERNIGHT_HOME`, else `~/.overnight`.
 pub(super) fn find(given: Option<&Path>, environment: &Environment, folder: &Path) -> Result<PathBuf, ConfigError> {
-    let users_home = environment.get("HOME").map(Path::new).filter(|home| home.is_absolute());
-    let wanted = given.map(Path::to_owned).or_else(|| environment.get(HOME_DIR).map(PathBuf::from));
-    let wanted = match (wanted, users_home) {
-        (None, Some(home)) => home.join(".overnight"),
-        (Some(path), home) => match (path.strip_prefix("~"), home) {
-            (Ok(rest), Some(home)) => home.join(rest),
-            (Ok(_), None) => return Err(no_home(&path)),
-            (Err(_), _) => folder.join(path),
-        },
-        (None, None) => return Err(no_home(Path::new("~/.overnight"))),
+    let wanted = given.or_else(|| environment.get(HOME_DIR).map(Path::new)).unwrap_or(Path::new("~/.overnight"));
+    let Some(home) = environment.absolute(wanted, folder) else {
+        let problem = "HOME is not set, so ~ leads nowhere; set OVERNIGHT_HOME to an absolute path".into();
+        return Err(ConfigError::Home { home: wanted.to_owned(), problem });
     };
     // Compared by what they are, so that a trailing slash or a dot does not hide one.
-    let same = |other: &Path| wanted.components().eq(other.components());
-    if wanted.parent().is_none() || users_home.is_some_and(same) {
+    let same = |other: &Path| home.components().eq(other.components());
+    if home.parent().is_none() || environment.users_home().is_some_and(same) {
         let problem = "it must be a folder of its own, not / and not your home folder; try ~/.overnight".into();
-        return Err(ConfigError::Home { home: wanted, problem });
+        return Err(ConfigError::Home { home, problem });
     }
-    Ok(wanted)
-}
-
-fn no_home(home: &Path) -> ConfigError {
-    let problem = "HOME is not set, so ~ leads nowhere; set OVERNIGHT_HOME to an absolute path".into();
-    ConfigError::Home { home: home.to_owned(), problem }
+    Ok(home)
 }
 
 /// Makes the folder if it is missing, closed to others (0700), and closes it if it is ours and open.

@@ -3,7 +3,7 @@
 use super::environment::Environment;
 use crate::domain::settings::{Agent, Project, Settings};
 use std::fmt;
-use std::path::Path;
+use std::path::{Display, Path};
 
 /// One thing that is absent, and what does not work without it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ fn entry(feature: impl Into<String>, what: impl Into<String>) -> Missing {
 
 /// Looks for everything absent. `file` is the one that exists or the one to create.
 pub(super) fn find(settings: &Settings, zone_known: bool, file: &Path, environment: &Environment) -> Vec<Missing> {
-    let file = file.display();
+    let file = &file.display();
     let mut missing = Vec::new();
     if !zone_known {
         let what = format!("this machine's time zone can't be told, so UTC is used: set zone in [schedule] in {file}");
@@ -39,35 +39,35 @@ pub(super) fn find(settings: &Settings, zone_known: bool, file: &Path, environme
         missing.push(entry("builds", format!("no agent is configured: builds need [[agents]] in {file}")));
     }
     for (i, agent) in settings.agents.iter().enumerate() {
-        missing.extend(of_agent(agent, &format!("agents[{i}] in {file}"), environment));
+        missing.extend(of_agent(agent, &format!("agents[{i}]"), file, environment));
     }
     for (i, project) in settings.projects.iter().enumerate() {
-        missing.extend(of_project(project, &format!("projects[{i}] in {file}"), environment));
+        missing.extend(of_project(project, &format!("projects[{i}]"), file, environment));
     }
     missing
 }
 
-fn of_agent(agent: &Agent, place: &str, environment: &Environment) -> Vec<Missing> {
+fn of_agent(agent: &Agent, key: &str, file: &Display<'_>, environment: &Environment) -> Vec<Missing> {
     let feature = format!("builds by agent {}", agent.name);
     unset(&agent.env_pass, environment)
-        .map(|name| entry(&feature, format!("{name} is not set ({place}.env_pass)")))
+        .map(|name| entry(&feature, format!("{name} is not set ({key}.env_pass in {file})")))
         .collect()
 }
 
-fn of_project(project: &Project, place: &str, environment: &Environment) -> Vec<Missing> {
+fn of_project(project: &Project, key: &str, file: &Display<'_>, environment: &Environment) -> Vec<Missing> {
     let feature = format!("builds of project {}", project.name);
     let mut missing = Vec::new();
     if !project.path.is_dir() {
-        let what = format!("its folder {} does not exist ({place}.path)", project.path.display());
+        let what = format!("its folder {} does not exist ({key}.path in {file})", project.path.display());
         missing.push(entry(&feature, what));
     }
     if project.verify.is_none() {
-        let what = format!("it has no verify command, so its builds end as unverified: set verify ({place})");
+        let what = format!("it has no verify command, so its builds end as unverified: set {key}.verify in {file}");
         missing.push(entry(format!("verified builds of project {}", project.name), what));
     }
     missing.extend(
         unset(&project.env_pass, environment)
-            .map(|name| entry(&feature, format!("{name} is not set ({place}.env_pass)"))),
+            .map(|name| entry(&feature, format!("{name} is not set ({key}.env_pass in {file})"))),
     );
     missing
 }

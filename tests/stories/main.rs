@@ -1,1 +1,3 @@
 //! Stories: one module per thing a user can see. One binary, so linking happens once.
+
+mod config;
