@@ -18,6 +18,16 @@ pub enum ConfigError {
         /// What may stand there.
         allowed: String,
     },
+    /// Values that are allowed one by one, but not together.
+    #[error("{at}: {key}: {rule}")]
+    Rule {
+        /// File and line of the table.
+        at: Place,
+        /// Dotted; the table.
+        key: String,
+        /// What they break, and what is allowed.
+        rule: String,
+    },
     /// A key that means nothing.
     #[error("{at}: {key} is no known key{}; known here: {known}", suggestion(.nearest.as_deref()))]
     UnknownKey {

@@ -58,7 +58,8 @@ pub(super) fn projects(
         capacity(&mut section, &mut project, settings)?;
         section.finish()?;
         if let Some(other) = projects.iter().find(|other| ports_overlap(other, &project, settings)) {
-            return Err(section.broken(&format!("ports of its own; these overlap with those of {}", other.name)));
+            return Err(section
+                .broken(&format!("its ports overlap with those of {}; give it a port_base of its own", other.name)));
         }
         projects.push(project);
     }
@@ -142,7 +143,9 @@ fn ports_overlap(one: &Project, other: &Project, settings: &Settings) -> bool {
 fn bounded<'a>(root: &mut Section<'a>, key: &'static str) -> Result<Vec<Section<'a>>, ConfigError> {
     let sections = root.sections(key)?;
     if let Some(first_too_many) = sections.get(ENTRIES_MAX) {
-        return Err(first_too_many.broken(&format!("at most {ENTRIES_MAX} [[{key}]]")));
+        return Err(
+            first_too_many.broken(&format!("this is one too many, at most {ENTRIES_MAX} [[{key}]] are allowed"))
+        );
     }
     Ok(sections)
 }

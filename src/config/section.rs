@@ -131,12 +131,7 @@ impl<'a> Section<'a> {
 
     /// A rule over several keys is broken.
     pub(super) fn broken(&self, rule: &str) -> ConfigError {
-        ConfigError::Value {
-            at: self.source.at(&self.span),
-            key: self.path.clone(),
-            value: "these values together".into(),
-            allowed: rule.to_owned(),
-        }
+        ConfigError::Rule { at: self.source.at(&self.span), key: self.path.clone(), rule: rule.to_owned() }
     }
 
     fn dotted(&self, key: &str) -> String {

@@ -275,6 +275,7 @@ fn the_home_is_made_closed_and_closed_again() {
     config.ensure_home().unwrap();
     assert_eq!(mode(&config.home), 0o700, "an empty folder is ours to close");
     place.write("user/a/b/family.jpg", "");
+    place.write("user/a/b/.env", "");
     open(&config.home);
     let error = config.ensure_home().unwrap_err().to_string();
     assert!(error.contains("mode 755") && error.contains("chmod 700"), "{error}");
@@ -282,6 +283,11 @@ fn the_home_is_made_closed_and_closed_again() {
     place.write("user/a/b/overnight.toml", "");
     config.ensure_home().unwrap();
     assert_eq!(mode(&config.home), 0o700);
+    let usual = Place::new();
+    usual.write("user/.overnight/.env", "");
+    open(&usual.home().join(".overnight"));
+    usual.load().unwrap().ensure_home().unwrap();
+    assert_eq!(mode(&usual.home().join(".overnight")), 0o700);
     place.write("user/file", "");
     let place = place.set("OVERNIGHT_HOME", "~/file/x");
     let error = place.load().unwrap().ensure_home().unwrap_err().to_string();
@@ -294,6 +300,8 @@ fn a_home_that_would_harm_is_refused() {
         let error = Place::new().set("OVERNIGHT_HOME", home).error();
         assert!(error.contains("a folder of its own"), "{home}: {error}");
     }
+    let climbing = Place::new().set("OVERNIGHT_HOME", "../user").error();
+    assert!(climbing.contains("may not contain .."), "{climbing}");
     let place = Place::new().set("OVERNIGHT_HOME", "~/app/.overnight");
     place.write("here/overnight.toml", "[[projects]]\nname = \"app\"\npath = \"~/app\"\n");
     assert!(place.error().contains("project app"), "{}", place.error());
