@@ -325,8 +325,8 @@ fn children_get_the_basics_and_never_what_is_the_bots() {
     ] {
         place = place.set(name, value);
     }
-    let named = ["KEY", "TELEGRAM_BOT_TOKEN", "SLACK_APP_TOKEN", "OVERNIGHT_LOG"].map(String::from);
-    let child = place.load().unwrap().child_env(&named);
+    let asked_for = ["KEY", "TELEGRAM_BOT_TOKEN", "SLACK_APP_TOKEN", "OVERNIGHT_LOG"].map(String::from);
+    let child = place.load().unwrap().child_env(&asked_for);
     let names: Vec<&str> = child.keys().map(String::as_str).collect();
     assert_eq!(names, ["HOME", "KEY", "LC_ALL", "PATH", "TERM"]);
     assert_eq!(child["TERM"], "dumb");
