@@ -67,9 +67,9 @@ impl Default for Schedule {
             spawn_at: clock(23, 10),
             report_at: clock(6, 30),
             brief_at: clock(7, 0),
-            progress_every: Duration::from_secs(30 * 60),
+            progress_every: Duration::from_mins(30),
             keep_building_until: clock(12, 0),
-            late_start_needs: Duration::from_secs(30 * 60),
+            late_start_needs: Duration::from_mins(30),
         }
     }
 }
@@ -107,7 +107,7 @@ impl Schedule {
         if self.late_start_needs > window.to_std().unwrap_or_default() {
             return Err("late_start_needs is longer than the time from spawn to report: no night could start".into());
         }
-        if self.progress_every < Duration::from_secs(60) {
+        if self.progress_every < Duration::from_mins(1) {
             return Err("progress_every must be at least 1 minute".into());
         }
         Ok(())

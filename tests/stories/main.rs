@@ -6,3 +6,5 @@ mod runner;
 mod git;
 
 mod chat;
+
+mod config;

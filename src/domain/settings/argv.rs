@@ -252,8 +252,11 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_answered(line in any::<String>()) {
-            let _ = Argv::parse(&line).map(|argv| argv.program().len());
+        fn any_text_is_a_command_that_reads_back_or_an_error(line in any::<String>()) {
+            if let Ok(argv) = Argv::parse(&line) {
+                prop_assert!(!argv.program().is_empty());
+                prop_assert_eq!(Argv::parse(&argv.to_string()), Ok(argv));
+            }
         }
     }
 }

@@ -1,0 +1,146 @@
+//! `overnight.toml` → [`Settings`]: every key, its type and its limits.
+
+use super::error::ConfigError;
+use super::projects;
+use super::section::{Field, Section, Source};
+use super::values::{Tilde, bytes, clock_time, duration, list, path, zone};
+use crate::domain::category::Category;
+use crate::domain::schedule::Schedule;
+use crate::domain::settings::{BuildSettings, HealthSettings, PatternSettings, ResourceSettings, Settings};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Largest configuration file, in bytes.
+pub(super) const FILE_BYTES_MAX: u64 = 1024 * 1024;
+const GIB: u64 = 1 << 30;
+
+/// Everything the file says.
+pub(super) struct File {
+    pub(super) settings: Settings,
+    /// None: the file does not list any.
+    pub(super) senders: Option<BTreeSet<String>>,
+    /// Whether the file names a time zone.
+    pub(super) zone_given: bool,
+}
+
+pub(super) fn read(source: &Source, tilde: Tilde<'_>) -> Result<File, ConfigError> {
+    let table = source.parse()?;
+    let mut root = Section::root(source, &table);
+    let mut settings = Settings::default();
+    let zone_given = schedule(&mut root.section("schedule")?, &mut settings.schedule)?;
+    limits(&mut root.section("limits")?, &mut settings)?;
+    build(&mut root.section("build")?, &mut settings.build)?;
+    categories(&root.section("categories")?, &mut settings.categories)?;
+    health(&mut root.section("health")?, &mut settings.health, tilde)?;
+    patterns(&mut root.section("patterns")?, &mut settings.patterns)?;
+    let senders = owner(&mut root.section("owner")?)?;
+    settings.agents = projects::agents(&mut root)?;
+    settings.projects = projects::projects(&mut root, &settings, tilde)?;
+    root.finish()?;
+    Ok(File { settings, senders, zone_given })
+}
+
+fn schedule(section: &mut Section<'_>, schedule: &mut Schedule) -> Result<bool, ConfigError> {
+    let given = section.get("zone");
+    if let Some(field) = &given {
+        schedule.zone = zone(field)?;
+    }
+    section.read("start", &mut schedule.session_start, clock_time)?;
+    section.read("patterns", &mut schedule.patterns_at, clock_time)?;
+    section.read("spawn", &mut schedule.spawn_at, clock_time)?;
+    section.read("report", &mut schedule.report_at, clock_time)?;
+    section.read("brief", &mut schedule.brief_at, clock_time)?;
+    section.read("keep_building_until", &mut schedule.keep_building_until, clock_time)?;
+    section.read("progress_every", &mut schedule.progress_every, |f| duration(f, "1m"..="12h"))?;
+    section.read("late_start_needs", &mut schedule.late_start_needs, |f| duration(f, "1m"..="12h"))?;
+    section.finish()?;
+    schedule.validate().map_err(|rule| section.broken(&rule))?;
+    Ok(given.is_some())
+}
+
+fn limits(section: &mut Section<'_>, settings: &mut Settings) -> Result<(), ConfigError> {
+    let ResourceSettings {
+        max_builds,
+        disk_used_percent,
+        disk_free_gb,
+        memory_available_percent,
+        psi_memory_avg60,
+        disk_stop_after_minutes,
+    } = &mut settings.limits;
+    section.read("max_builds", max_builds, |f| f.whole(1..=64))?;
+    section.read("disk_used_percent", disk_used_percent, |f| f.number(10.0..=99.0))?;
+    section.read("disk_free_gb", disk_free_gb, |f| f.number(0.0..=1_000_000.0).map(Some))?;
+    section.read("memory_available_percent", memory_available_percent, |f| f.number(0.0..=90.0))?;
+    section.read("psi_memory_avg60", psi_memory_avg60, |f| f.number(0.1..=100.0))?;
+    section.read("disk_stop_after_minutes", disk_stop_after_minutes, |f| f.whole(1..=720))?;
+    section.read("sample_every", &mut settings.sample_every, |f| duration(f, "1s"..="10m"))?;
+    section.finish()
+}
+
+fn build(section: &mut Section<'_>, build: &mut BuildSettings) -> Result<(), ConfigError> {
+    section.read("timeout", &mut build.timeout, |f| duration(f, "1m"..="24h"))?;
+    section.read("grace", &mut build.grace, |f| duration(f, "1s"..="10m"))?;
+    section.read("setup_timeout", &mut build.setup_timeout, |f| duration(f, "1s"..="8h"))?;
+    section.read("verify_timeout", &mut build.verify_timeout, |f| duration(f, "1s"..="8h"))?;
+    section.read("measure_timeout", &mut build.measure_timeout, |f| duration(f, "1s"..="8h"))?;
+    section.read("max_attempts", &mut build.max_attempts, |f| f.whole(1..=10))?;
+    section.read("retry_backoff", &mut build.retry_backoff, |f| list(f, |wait| duration(wait, "0s"..="12h")))?;
+    section.read("log_head_bytes", &mut build.log_head_bytes, |f| bytes(f, 4096..=GIB))?;
+    section.read("log_tail_bytes", &mut build.log_tail_bytes, |f| bytes(f, 4096..=GIB))?;
+    section.finish()
+}
+
+fn categories(section: &Section<'_>, categories: &mut BTreeMap<Category, bool>) -> Result<(), ConfigError> {
+    let names = Category::ALL.map(Category::as_str);
+    for (name, field) in section.entries() {
+        // Only the stored words: with synonyms one category could be set twice, differently.
+        let category = Category::ALL.into_iter().find(|category| category.as_str() == name);
+        let category = category.ok_or_else(|| section.unknown_key(name, field.span(), &names))?;
+        let allowed = "\"auto\" (runs without approval) or \"locked\" (waits for a tap)";
+        let auto = match field.text(allowed)? {
+            "auto" => true,
+            "locked" => false,
+            _ => return Err(field.bad(allowed)),
+        };
+        categories.insert(category, auto);
+    }
+    Ok(())
+}
+
+fn health(section: &mut Section<'_>, health: &mut HealthSettings, tilde: Tilde<'_>) -> Result<(), ConfigError> {
+    section.read("log_roots", &mut health.log_roots, |f| list(f, |root| log_root(root, tilde)))?;
+    section.read("databases", &mut health.databases, |f| list(f, |file| path(file, tilde)))?;
+    section.read("log_max_age_days", &mut health.log_max_age_days, |f| f.whole(1..=3650))?;
+    section.read("log_rotate_bytes", &mut health.log_rotate_bytes, |f| bytes(f, 4096..=1024 * GIB))?;
+    section.read("trash_keep_days", &mut health.trash_keep_days, |f| f.whole(1..=3650))?;
+    section.finish()
+}
+
+/// A folder that is cleaned: never the root of everything, never the owner's whole home.
+pub(super) fn log_root(field: &Field<'_>, tilde: Tilde<'_>) -> Result<std::path::PathBuf, ConfigError> {
+    let root = path(field, tilde)?;
+    if root.parent().is_none() || tilde.0.is_some_and(|home| home.starts_with(&root)) {
+        return Err(field.bad("a folder of logs; this one holds your home folder, and what is in it gets cleaned"));
+    }
+    Ok(root)
+}
+
+fn patterns(section: &mut Section<'_>, patterns: &mut PatternSettings) -> Result<(), ConfigError> {
+    section.read("auto", &mut patterns.auto, Field::boolean)?;
+    section.read("confidence", &mut patterns.confidence, |f| f.number(0.5..=1.0))?;
+    section.finish()
+}
+
+fn owner(section: &mut Section<'_>) -> Result<Option<BTreeSet<String>>, ConfigError> {
+    let mut senders = None;
+    section.read("senders", &mut senders, |f| list(f, sender).map(|all| Some(all.into_iter().collect())))?;
+    section.finish()?;
+    Ok(senders)
+}
+
+fn sender(field: &Field<'_>) -> Result<String, ConfigError> {
+    let allowed = "senders as platform:id, such as \"terminal:owner\"; an id, never an @name, since names change hands";
+    let text = field.text(allowed)?;
+    let (platform, id) = text.split_once(':').ok_or_else(|| field.bad(allowed))?;
+    let word = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+    if word(platform) && word(id) && text.len() <= 100 { Ok(text.to_owned()) } else { Err(field.bad(allowed)) }
+}

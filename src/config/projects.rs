@@ -1,0 +1,151 @@
+//! `[[projects]]` and `[[agents]]`.
+
+use super::error::{ConfigError, nearest};
+use super::file::log_root;
+use super::section::{Field, Section};
+use super::values::{Tilde, branch, command, inner_path, list, name, path, variable, variables};
+use crate::domain::settings::{Agent, AgentKind, Better, Measure, Project, Settings};
+
+/// Most projects, and most agents.
+const ENTRIES_MAX: usize = 200;
+
+pub(super) fn agents(root: &mut Section<'_>) -> Result<Vec<Agent>, ConfigError> {
+    let mut agents: Vec<Agent> = Vec::new();
+    for mut section in bounded(root, "agents")? {
+        let field = section.require("name", "a name that tasks and projects can call it by")?;
+        let agent_name = name(&field)?;
+        if agents.iter().any(|other| other.name == agent_name) {
+            return Err(field.bad("a name no other agent has"));
+        }
+        agents.push(agent(&mut section, agent_name)?);
+    }
+    Ok(agents)
+}
+
+fn agent(section: &mut Section<'_>, name: String) -> Result<Agent, ConfigError> {
+    let mut kind = AgentKind::Command;
+    section.read("kind", &mut kind, agent_kind)?;
+    let argv = command(&section.require("command", "what to run, such as \"my-agent --batch\"")?)?;
+    let mut agent = Agent { name, kind, argv, env_pass: Vec::new(), env: std::collections::BTreeMap::new() };
+    section.read("env", &mut agent.env, variables)?;
+    section.read("env_pass", &mut agent.env_pass, |f| list(f, variable))?;
+    section.finish()?;
+    Ok(agent)
+}
+
+fn agent_kind(field: &Field<'_>) -> Result<AgentKind, ConfigError> {
+    let known: Vec<String> = AgentKind::ALL.iter().map(|kind| format!("{:?}", kind.as_str())).collect();
+    let allowed = format!("a known kind: {}", known.join(", "));
+    field.text(&allowed)?.parse().map_err(|()| field.bad(&allowed))
+}
+
+pub(super) fn projects(
+    root: &mut Section<'_>,
+    settings: &Settings,
+    tilde: Tilde<'_>,
+) -> Result<Vec<Project>, ConfigError> {
+    let mut projects: Vec<Project> = Vec::new();
+    for mut section in bounded(root, "projects")? {
+        let field = section.require("name", "a name that tasks can call it by")?;
+        let project_name = name(&field)?;
+        if projects.iter().any(|other| other.name == project_name) {
+            return Err(field.bad("a name no other project has"));
+        }
+        let folder = path(&section.require("path", "the folder of your checkout")?, tilde)?;
+        let mut project = Project::new(project_name, folder);
+        commands(&mut section, &mut project)?;
+        surroundings(&mut section, &mut project, tilde)?;
+        capacity(&mut section, &mut project, settings)?;
+        section.finish()?;
+        if let Some(other) = projects.iter().find(|other| ports_overlap(other, &project, settings)) {
+            return Err(section
+                .broken(&format!("its ports overlap with those of {}; give it a port_base of its own", other.name)));
+        }
+        projects.push(project);
+    }
+    Ok(projects)
+}
+
+fn commands(section: &mut Section<'_>, project: &mut Project) -> Result<(), ConfigError> {
+    section.read("base", &mut project.base, |f| branch(f).map(Some))?;
+    section.read("setup", &mut project.setup, |f| command(f).map(Some))?;
+    section.read("verify", &mut project.verify, |f| command(f).map(Some))?;
+    section.read("measure", &mut project.measure, |f| measure(f).map(Some))
+}
+
+fn measure(field: &Field<'_>) -> Result<Measure, ConfigError> {
+    let mut section = field.section()?;
+    let argv = command(&section.require("command", "a command whose last printed number counts")?)?;
+    let mut measure = Measure { argv, unit: String::new(), better: Better::Lower };
+    section.read("unit", &mut measure.unit, |f| {
+        let allowed = "a short unit such as \"ms\", at most 20 characters";
+        let unit = f.text(allowed)?;
+        let fits = unit.chars().count() <= 20 && !unit.contains(char::is_control);
+        if fits { Ok(unit.to_owned()) } else { Err(f.bad(allowed)) }
+    })?;
+    section.read("better", &mut measure.better, |f| {
+        let allowed = "\"lower\" or \"higher\"";
+        f.text(allowed)?.parse().map_err(|()| f.bad(allowed))
+    })?;
+    section.finish()?;
+    Ok(measure)
+}
+
+fn surroundings(section: &mut Section<'_>, project: &mut Project, tilde: Tilde<'_>) -> Result<(), ConfigError> {
+    section.read("copy", &mut project.copy, |f| list(f, inner_path))?;
+    section.read("caches", &mut project.caches, |f| list(f, |folder| path(folder, tilde)))?;
+    section.read("env", &mut project.env, variables)?;
+    section.read("env_pass", &mut project.env_pass, |f| list(f, variable))?;
+    section.read("log_roots", &mut project.log_roots, |f| list(f, |root| log_root(root, tilde)))?;
+    section.read("databases", &mut project.databases, |f| list(f, |file| path(file, tilde)))
+}
+
+fn capacity(section: &mut Section<'_>, project: &mut Project, settings: &Settings) -> Result<(), ConfigError> {
+    section.read("agent", &mut project.agent, |f| known_agent(f, settings).map(Some))?;
+    section.read("max_builds", &mut project.max_builds, |f| f.whole(1..=64).map(Some))?;
+    section.read("ports_per_build", &mut project.ports_per_build, |f| f.whole(1..=1000))?;
+    let port_base = section.get("port_base");
+    if let Some(field) = &port_base {
+        project.port_base = Some(field.whole(1024..=65_535)?);
+        if ports(project, settings).is_none() {
+            return Err(field.bad("a port low enough that max_builds * ports_per_build more ports end by 65535"));
+        }
+    }
+    Ok(())
+}
+
+fn known_agent(field: &Field<'_>, settings: &Settings) -> Result<String, ConfigError> {
+    let name = field.text("the name of an agent")?;
+    if settings.agent(name).is_some() {
+        return Ok(name.to_owned());
+    }
+    let names: Vec<&str> = settings.agents.iter().map(|agent| agent.name.as_str()).collect();
+    if names.is_empty() {
+        return Err(field.bad("the name of an agent, but none is configured: add [[agents]]"));
+    }
+    let meant = nearest(name, names.iter().copied()).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+    Err(field.bad(&format!("a configured agent: {}{meant}", names.join(", "))))
+}
+
+/// First and last port of all builds of a project.
+fn ports(project: &Project, settings: &Settings) -> Option<(u16, u16)> {
+    let builds = project.max_builds.unwrap_or(usize::MAX).min(settings.limits.max_builds);
+    let (first, _) = project.ports(0)?;
+    let (_, last) = project.ports(builds.saturating_sub(1))?;
+    Some((first, last))
+}
+
+fn ports_overlap(one: &Project, other: &Project, settings: &Settings) -> bool {
+    let both = ports(one, settings).zip(ports(other, settings));
+    both.is_some_and(|(one, other)| one.0 <= other.1 && other.0 <= one.1)
+}
+
+fn bounded<'a>(root: &mut Section<'a>, key: &'static str) -> Result<Vec<Section<'a>>, ConfigError> {
+    let sections = root.sections(key)?;
+    if let Some(first_too_many) = sections.get(ENTRIES_MAX) {
+        return Err(
+            first_too_many.broken(&format!("this is one too many, at most {ENTRIES_MAX} [[{key}]] are allowed"))
+        );
+    }
+    Ok(sections)
+}
