@@ -15,6 +15,8 @@ pub mod problem;
 pub mod resource;
 pub mod schedule;
 pub mod proposal;
+pub mod pattern;
+pub mod progress;
 pub mod session;
 pub mod settings;
 pub mod task;
