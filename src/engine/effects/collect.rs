@@ -37,7 +37,7 @@ pub(super) async fn collect(engine: &Engine, id: BuildId) -> Result<(), StoreErr
 }
 
 /// The refs of a build in its project's vault.
-pub(crate) fn refs(build: &Build, session: &Session) -> Result<BuildRefs, git::GitError> {
+pub(in crate::engine) fn refs(build: &Build, session: &Session) -> Result<BuildRefs, git::GitError> {
     BuildRefs::new(&session.name(), &format!("t{}", build.task), &format!("b{}", build.id))
 }
 

@@ -3,6 +3,7 @@
 
 mod clones;
 mod collect;
+pub(super) use collect::refs;
 mod health;
 mod patterns;
 mod report;

@@ -1,0 +1,139 @@
+//! Decisions about tasks: approve, reject, stop, retry.
+
+use super::task_or_answer;
+use crate::domain::id::TaskId;
+use crate::domain::plan::choice;
+use crate::domain::task::TaskState;
+use crate::engine::inbound::{Asker, Reply};
+use crate::engine::{Engine, say};
+use crate::store::{Conn, StoreError, approvals, audit, builds, snapshot, tasks};
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+pub(super) async fn approve(
+    engine: &Engine,
+    conn: &mut Conn,
+    asker: Asker<'_>,
+    ids: &[TaskId],
+    now: DateTime<Utc>,
+) -> Result<Reply, StoreError> {
+    let mut said = Vec::new();
+    let mut refused = false;
+    for id in ids {
+        let reply = approve_one(engine, conn, asker, *id, None, now).await?;
+        refused |= reply.refused;
+        said.push(reply.message.verdict);
+    }
+    let reply = Reply { refused, ..Reply::line(said.join("\n")) };
+    Ok(reply.with(json!({"approved": ids, "refused": refused})))
+}
+
+/// Approves one task. A button passes the hash of what it showed; a task edited since is not approved by it.
+pub async fn approve_one(
+    engine: &Engine,
+    conn: &mut Conn,
+    asker: Asker<'_>,
+    id: TaskId,
+    shown: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<Reply, StoreError> {
+    let task = task_or_answer!(conn, id);
+    if task.state != TaskState::Open {
+        let what = if task.state == TaskState::Draft { "still a draft: answer its questions first" } else { "over" };
+        return Ok(Reply::refuse(format!("#{id} is {what}; nothing to approve.")));
+    }
+    let hash = task.spec.revision_hash();
+    if shown.is_some_and(|shown| shown != hash) {
+        let mut reply = Reply::refuse(format!("#{id} was changed since that card was shown, so it is not approved."));
+        let card = say::card(engine, conn, &task, now).await?;
+        reply.more.push((format!("{}:again:{}", say::card_key(&task), now.timestamp_millis()), card));
+        return Ok(reply);
+    }
+    let world = snapshot::load(conn, engine.settings(), BTreeSet::new(), now).await?;
+    if choice::lock(&world, &task).is_none() {
+        return Ok(Reply::line(format!("#{id} {:?} needs no approval: it is auto-approved.", task.spec.title)));
+    }
+    if choice::is_approved(&world, &task) {
+        return Ok(Reply::line(format!("#{id} {:?} is approved already.", task.spec.title)));
+    }
+    approvals::insert(conn, id, &hash, asker.who, now).await?;
+    let text = format!("approved {:?}, revision {}", task.spec.title, task.revision);
+    audit::append(conn, now, asker.who, "approved", Some(id), &text).await?;
+    say::redraw_cards(engine, conn, &task, now).await?;
+    Ok(Reply::line(format!("✅ #{id} {:?} is approved", task.spec.title)).with(json!({"approved": [id]})))
+}
+
+pub(super) async fn reject(
+    engine: &Engine,
+    conn: &mut Conn,
+    asker: Asker<'_>,
+    id: TaskId,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<Reply, StoreError> {
+    let task = task_or_answer!(conn, id);
+    if !matches!(task.state, TaskState::Open | TaskState::Draft) {
+        return Ok(Reply::refuse(format!("#{id} is {} already.", task.state.as_str())));
+    }
+    tasks::set_state(conn, id, task.state, TaskState::Dropped, now).await?;
+    approvals::void(conn, id, "the task was rejected", now).await?;
+    super::request_stop(conn, Some(id), asker.who, now).await?;
+    let why = if reason.trim().is_empty() { String::new() } else { format!(": {}", reason.trim()) };
+    audit::append(conn, now, asker.who, "rejected", Some(id), &format!("rejected{why}")).await?;
+    say::redraw_cards(engine, conn, &tasks::get(conn, id).await?, now).await?;
+    let mut reply = Reply::line(format!("✖️ #{id} {:?} is rejected{why}", task.spec.title));
+    reply.message.closing = format!("/retry {id} puts it back.");
+    Ok(reply.with(json!({"rejected": id})))
+}
+
+pub(super) async fn stop(
+    engine: &Engine,
+    conn: &mut Conn,
+    asker: Asker<'_>,
+    id: Option<TaskId>,
+    now: DateTime<Utc>,
+) -> Result<Reply, StoreError> {
+    if let Some(id) = id {
+        let _ = task_or_answer!(conn, id);
+    }
+    let stopped = super::request_stop(conn, id, asker.who, now).await?;
+    engine.wake();
+    Ok(match (stopped.is_empty(), id) {
+        (true, Some(id)) => Reply::refuse(format!("#{id} is not being built now. /queue drop {id} takes it out.")),
+        (true, None) => Reply::line("Nothing is being built."),
+        (false, _) => {
+            let ids: Vec<_> = stopped.iter().map(|task| format!("#{task}")).collect();
+            let mut reply = Reply::line(format!("⏹ Stopping {}", ids.join(", ")));
+            reply.message.closing = "What was done so far is kept. /retry N starts one again.".into();
+            reply.with(json!({"stopping": stopped}))
+        }
+    })
+}
+
+pub(super) async fn retry(
+    engine: &Engine,
+    conn: &mut Conn,
+    asker: Asker<'_>,
+    id: TaskId,
+    now: DateTime<Utc>,
+) -> Result<Reply, StoreError> {
+    let task = task_or_answer!(conn, id);
+    if builds::open(conn).await?.iter().any(|build| build.task == id) {
+        return Ok(Reply::refuse(format!("#{id} is being built now.")));
+    }
+    let last = builds::of_task(conn, id, 1).await?;
+    match task.state {
+        TaskState::Draft => return Ok(Reply::refuse(format!("#{id} is a draft: answer its questions first."))),
+        TaskState::Open if task.retry_at.is_some_and(|at| at > now) => tasks::clear_wait(conn, id).await?,
+        TaskState::Open => return Ok(Reply::line(format!("#{id} waits in the queue already; /why {id} says for what."))),
+        TaskState::Done | TaskState::Dropped => tasks::reopen(conn, id).await?,
+    }
+    let was = last.first().and_then(|build| build.outcome).map_or("never built".into(), |o| o.as_str().replace('_', " "));
+    audit::append(conn, now, asker.who, "retry", Some(id), &format!("queued again (it was: {was})")).await?;
+    let task = tasks::get(conn, id).await?;
+    say::redraw_cards(engine, conn, &task, now).await?;
+    let mut message = say::card(engine, conn, &task, now).await?;
+    message.verdict = format!("🔁 #{id} {:?} is queued again", task.spec.title);
+    Ok(Reply { message, data: json!({"queued": id}), ..Reply::default() })
+}

@@ -1,0 +1,99 @@
+//! What each command does: one function each, inside the transaction of the message that asked for it. The chat, the
+//! buttons and the command line all come through [`execute`].
+
+mod decide;
+mod night;
+mod queue;
+mod read;
+
+pub use decide::approve_one;
+pub use queue::accept;
+
+use super::inbound::{Asker, Reply};
+use super::{Engine, perform};
+use crate::chat::command::{Command, NightCommand, StopTarget, help, help_text};
+use crate::domain::id::TaskId;
+use crate::domain::message::Message;
+use crate::domain::task::Task;
+use crate::store::{Conn, StoreError, tasks};
+use chrono::{DateTime, Utc};
+
+/// Does what a command asks for and answers. Anything the owner got wrong is an answer, not an error.
+pub async fn execute(
+    engine: &Engine,
+    conn: &mut Conn,
+    asker: Asker<'_>,
+    command: Command,
+    now: DateTime<Utc>,
+) -> Result<Reply, StoreError> {
+    match command {
+        Command::Start => Ok(welcome(engine)),
+        Command::Help { topic } => Ok(message_reply(topic.map_or_else(help_text, |topic| help(&topic)))),
+        Command::QueueList { filter } => read::list(engine, conn, filter.as_deref(), now).await,
+        Command::QueueAdd(drafts) => queue::add(engine, conn, asker, drafts, now).await,
+        Command::Plain(text) => queue::plain(engine, conn, asker, &text, now).await,
+        Command::QueueShow(task) => read::show(engine, conn, task, now).await,
+        Command::QueueEdit { task, draft } => queue::edit(engine, conn, asker, task, draft, now).await,
+        Command::QueueDrop(ids) => queue::drop(engine, conn, asker, &ids, now).await,
+        Command::Approve(ids) => decide::approve(engine, conn, asker, &ids, now).await,
+        Command::Reject { task, reason } => decide::reject(engine, conn, asker, task, &reason, now).await,
+        Command::Status => read::status(engine, conn, now).await,
+        Command::Brief => read::brief(engine, conn, now).await,
+        Command::Report => read::report(conn).await,
+        Command::Log { task, lines } => read::log(engine, conn, task, lines).await,
+        Command::Stop(StopTarget::Task(task)) => decide::stop(engine, conn, asker, Some(task), now).await,
+        Command::Stop(StopTarget::All) => decide::stop(engine, conn, asker, None, now).await,
+        Command::Retry(task) => decide::retry(engine, conn, asker, task, now).await,
+        Command::Run(task) => night::run_one(engine, conn, asker, task, now).await,
+        Command::Why(task) => read::why(engine, conn, task, now).await,
+        Command::Night(NightCommand::Start) => night::start(engine, conn, asker, now).await,
+        Command::Night(NightCommand::Stop) => night::stop(engine, conn, asker, now).await,
+        Command::Night(NightCommand::Pause) => night::pause(conn, asker, true, now).await,
+        Command::Night(NightCommand::Resume) => night::pause(conn, asker, false, now).await,
+        Command::Night(NightCommand::Skip) => night::skip(engine, conn, asker, now).await,
+        Command::KeepBuilding { until } => night::keep_building(engine, conn, asker, until, now).await,
+        Command::Health { fix } => read::health(engine, conn, asker, fix, now).await,
+        Command::Metrics => read::metrics(engine, conn, now).await,
+        Command::Audit { lines } => read::audit_rows(engine, conn, lines).await,
+        Command::Review => read::review(engine, conn, now).await,
+    }
+}
+
+fn message_reply(message: Message) -> Reply {
+    Reply { message, ..Reply::default() }
+}
+
+fn welcome(engine: &Engine) -> Reply {
+    let mut message = help_text();
+    message.verdict = "🌙 overnight builds your queued tasks while you sleep.".into();
+    message.intro = format!(
+        "Each night from {} it starts; the brief comes at {}. Add a task now:\n/queue add Optimize the report query | 4h | perf",
+        engine.settings().schedule.session_start.format("%H:%M"),
+        engine.settings().schedule.brief_at.format("%H:%M")
+    );
+    message_reply(message)
+}
+
+/// The task of this number, or the answer that there is none.
+async fn find(conn: &mut Conn, id: TaskId) -> Result<Result<Task, Reply>, StoreError> {
+    match tasks::get(conn, id).await {
+        Ok(task) => Ok(Ok(task)),
+        Err(StoreError::Missing(_)) => {
+            Ok(Err(Reply::refuse(format!("There is no task #{id}. /queue lists those that wait."))))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Unwraps [`find`], or answers.
+macro_rules! task_or_answer {
+    ($conn:expr, $id:expr) => {
+        match $crate::engine::commands::find($conn, $id).await? {
+            Ok(task) => task,
+            Err(reply) => return Ok(reply),
+        }
+    };
+}
+use task_or_answer;
+
+use perform::request_stop;

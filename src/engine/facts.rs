@@ -1,0 +1,242 @@
+//! What is known of a night, gathered from the database for its report and brief, and of now for `/status`.
+
+use super::Engine;
+use crate::domain::build::{Build, Check, CheckPurpose, TestsVerdict, Verdict};
+use crate::domain::facts::{BaseRedFact, BuildFact, NightFacts, PatternFact, ProblemFact, ThrottleFact};
+use crate::domain::plan::{Snapshot, choice};
+use crate::domain::session::Session;
+use crate::domain::status::StatusFacts;
+use crate::domain::task::Task;
+use crate::domain::test_output::speed;
+use crate::store::{Conn, StoreError, builds, checks, control, health, sessions, snapshot, tasks};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::BTreeMap;
+
+/// Everything the report and the brief of a session are made from, as of `now`.
+pub async fn night(
+    engine: &Engine,
+    conn: &mut Conn,
+    session: &Session,
+    now: DateTime<Utc>,
+) -> Result<NightFacts, StoreError> {
+    let settings = engine.settings();
+    let world = snapshot::load(conn, settings, std::collections::BTreeSet::new(), now).await?;
+    let checks = checks::of_session(conn, session.id).await?;
+    let (_, _, late) = sessions::outputs(conn, session.id).await?;
+    let next_night = settings.schedule.current_or_next(now);
+    let until = session.brief_at.min(now).max(session.started_at);
+    Ok(NightFacts {
+        zone: settings.schedule.zone,
+        now,
+        max_concurrent: u32::try_from(settings.limits.max_builds).unwrap_or(u32::MAX),
+        builds: build_facts(engine, conn, builds::of_session(conn, session.id).await?, &checks).await?,
+        problems: problems(conn, session).await?,
+        patterns: patterns(conn, session).await?,
+        throttles: health::throttles(conn, session.started_at, until).await?.into_iter().map(|t| ThrottleFact {
+            from: t.since,
+            until: t.until,
+            reason: t.detail,
+        }).collect(),
+        waiting_approval: locked(&world),
+        queue_open: u32::try_from(world.tasks.len()).unwrap_or(u32::MAX),
+        queue_ready_tonight: u32::try_from(choice::ready(&world, next_night.report).len()).unwrap_or(u32::MAX),
+        base_red: base_red(&checks),
+        slept: control::gaps(conn, session.started_at.min(session.spawn_at), until).await?,
+        missed_dates: sessions::missed_before(conn, session.date).await?,
+        started_late_minutes: (late > 0).then_some(late),
+        stopped_by_owner: session.stopped,
+        finished_since: vec![],
+        session: session.clone(),
+    })
+}
+
+/// Locked tasks that nobody approved, in queue order.
+pub fn locked(world: &Snapshot) -> Vec<Task> {
+    let waits = |task: &&Task| choice::lock(world, task).is_some() && !choice::is_approved(world, task);
+    let open = |task: &&Task| task.state == crate::domain::task::TaskState::Open;
+    world.tasks.iter().filter(open).filter(waits).cloned().collect()
+}
+
+async fn problems(conn: &mut Conn, session: &Session) -> Result<Vec<ProblemFact>, StoreError> {
+    let rows = health::problems(conn, session.id).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| ProblemFact {
+            kind: row.kind,
+            severity: row.severity,
+            subject: row.subject,
+            detail: row.why_not.unwrap_or(row.detail),
+            fixed: row.fixed,
+            freed_bytes: row.freed,
+        })
+        .collect())
+}
+
+async fn patterns(conn: &mut Conn, session: &Session) -> Result<Vec<PatternFact>, StoreError> {
+    let rows = health::patterns(conn, session.id).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| PatternFact {
+            title: row.title,
+            when: row.when,
+            support: row.support,
+            of: row.of,
+            confidence: row.confidence,
+            action: row.action,
+        })
+        .collect())
+}
+
+fn base_red(checks: &[Check]) -> Vec<BaseRedFact> {
+    let red = |check: &&Check| {
+        check.purpose == CheckPurpose::Base
+            && check.verdict.as_ref().is_some_and(|verdict| {
+                matches!(verdict.tests, TestsVerdict::Failed | TestsVerdict::Flaky | TestsVerdict::Impossible)
+            })
+    };
+    checks
+        .iter()
+        .filter(red)
+        .map(|check| BaseRedFact {
+            project: check.project.clone(),
+            detail: check.verdict.as_ref().map(base_trouble).unwrap_or_default(),
+        })
+        .collect()
+}
+
+fn base_trouble(verdict: &Verdict) -> String {
+    match (&verdict.trouble, verdict.counts.failing.as_slice()) {
+        (Some(trouble), _) => trouble.clone(),
+        (None, []) => "its verify command fails".into(),
+        (None, names) => format!("fails: {}", crate::domain::words::list(names, 3)),
+    }
+}
+
+/// Builds with what their checks found.
+pub async fn build_facts(
+    engine: &Engine,
+    conn: &mut Conn,
+    rows: Vec<Build>,
+    checks: &[Check],
+) -> Result<Vec<BuildFact>, StoreError> {
+    let mut sessions_seen: BTreeMap<i64, Session> = BTreeMap::new();
+    let mut facts = Vec::new();
+    for build in rows {
+        let task = tasks::get(conn, build.task).await?;
+        let session = match sessions_seen.get(&build.session.0) {
+            Some(session) => session.clone(),
+            None => sessions::get(conn, build.session).await?,
+        };
+        sessions_seen.insert(build.session.0, session.clone());
+        facts.push(build_fact(engine, build, task, &session, checks));
+    }
+    Ok(facts)
+}
+
+fn build_fact(engine: &Engine, build: Build, task: Task, session: &Session, checks: &[Check]) -> BuildFact {
+    let verdict = build.check.and_then(|id| checks.iter().find(|c| c.id == id)).and_then(|c| c.verdict.clone());
+    let base = checks.iter().find(|check| {
+        check.purpose == CheckPurpose::Base
+            && check.session == build.session
+            && Some(check.project.as_str()) == task.spec.project.as_deref()
+    });
+    let base_verdict = base.and_then(|check| check.verdict.clone());
+    let artifacts = engine.home().artifacts(task.id);
+    let result_ref = match (&build.result, task.spec.kind) {
+        (Some(_), _) => super::effects::refs(&build, session).ok().map(|refs| refs.result.as_str().to_owned()),
+        (None, crate::domain::task::TaskKind::Artifact) => Some(artifacts.display().to_string()),
+        (None, _) => None,
+    };
+    BuildFact {
+        log_path: engine.home().build_log(build.id).display().to_string(),
+        expected_finish: expected_finish(&build, &task, engine.now()),
+        measure_text: measured(engine, &task, base_verdict.as_ref(), verdict.as_ref()),
+        result_ref,
+        build,
+        task,
+        verdict,
+        base_verdict,
+    }
+}
+
+/// When a running build should end: by the progress it reported, else by the owner's estimate.
+fn expected_finish(build: &Build, task: &Task, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    if build.outcome.is_some() {
+        return None;
+    }
+    let elapsed = now - build.started_at;
+    let total = match build.progress {
+        Some(percent @ 5..) => elapsed * 100 / i32::from(percent.max(1)),
+        _ => TimeDelta::minutes(i64::from(task.spec.estimate_minutes)),
+    };
+    Some(build.started_at + total).filter(|at| *at > now)
+}
+
+fn measured(engine: &Engine, task: &Task, base: Option<&Verdict>, result: Option<&Verdict>) -> Option<String> {
+    let project = engine.settings().project(task.spec.project.as_deref()?)?;
+    let measure = project.measure.as_ref()?;
+    speed(base?.measure?, result?.measure?, measure.better, &measure.unit)
+}
+
+/// What `/status` is made from.
+pub async fn status(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Result<StatusFacts, StoreError> {
+    let settings = engine.settings();
+    let world = snapshot::load(conn, settings, std::collections::BTreeSet::new(), now).await?;
+    let permits = world.permits();
+    let session = world.sessions.iter().filter(|s| s.is_open()).max_by_key(|s| s.id).cloned();
+    let checks = world.checks.clone();
+    let running = build_facts(engine, conn, world.builds.clone(), &checks).await?;
+    let ended = match &session {
+        Some(session) => {
+            let rows = builds::of_session(conn, session.id).await?.into_iter().filter(|b| b.outcome.is_some()).collect();
+            let checks = checks::of_session(conn, session.id).await?;
+            build_facts(engine, conn, rows, &checks).await?
+        }
+        None => vec![],
+    };
+    let next = choice::ready(&world, now).into_iter().map(|(task, approved)| {
+        let why = if approved { "approved" } else { "auto-approved" };
+        (task.clone(), format!("{}, {why}", task.spec.priority.as_str().to_lowercase()))
+    });
+    let waiting = world.tasks.iter().filter_map(|task| {
+        use choice::Standing::{Building, Ready};
+        let standing = choice::standing(&world, task, now);
+        (!matches!(standing, Ready { .. } | Building)).then(|| (task.clone(), super::say::standing_words(&standing, settings)))
+    });
+    let wake = crate::domain::plan::plan(&world, now).next_wake;
+    Ok(StatusFacts {
+        now,
+        zone: settings.schedule.zone,
+        paused: world.paused,
+        builds: running.into_iter().chain(ended).collect(),
+        next: next.collect(),
+        waiting: waiting.collect(),
+        permits_max: u32::try_from(permits.max).unwrap_or(u32::MAX),
+        permits_blocked: permits.blocked_by.iter().map(ToString::to_string).chain(permits.unknown).collect(),
+        resources: resources(engine, &world),
+        next_wake: Some((wake.0, wake.1.to_owned())),
+        next_night: settings.schedule.current_or_next(now).start,
+        session,
+    })
+}
+
+/// Disk, memory and load as last measured.
+pub fn resources(engine: &Engine, world: &Snapshot) -> Vec<String> {
+    let Some(sample) = world.samples.last() else { return vec!["not measured yet".into()] };
+    let mut lines: Vec<_> = sample
+        .mounts
+        .iter()
+        .map(|mount| {
+            let (used, free) = (mount.used_fraction(), crate::domain::format::human_bytes(mount.available_bytes));
+            format!("disk {} used, {free} free ({})", crate::domain::format::percent(used), mount.path)
+        })
+        .collect();
+    if let Some(available) = sample.memory_available_fraction() {
+        lines.push(format!("memory {} available", crate::domain::format::percent(available)));
+    }
+    lines.push(format!("load {:.1}, {} processes", sample.load_one, sample.processes));
+    if engine.parts.probe.label() != "system" {
+        lines.push(format!("figures: {}", engine.parts.probe.label()));
+    }
+    lines
+}

@@ -1,0 +1,291 @@
+//! What the bot says unasked, and the cards: each is written into the outbox in the transaction of what it tells.
+
+use super::{Engine, facts};
+use crate::domain::brief::{BriefButton, brief as brief_message};
+use crate::domain::build::Outcome;
+use crate::domain::button::Meaning;
+use crate::domain::id::{SessionId, TaskId};
+use crate::domain::message::{Button, Item, Message};
+use crate::domain::plan::Snapshot;
+use crate::domain::plan::choice::{self, Standing};
+use crate::domain::session::{Phase, Session, SessionKind};
+use crate::domain::settings::Settings;
+use crate::domain::status::{progress_check, started as started_message};
+use crate::domain::task::{Task, TaskKind, TaskState};
+use crate::domain::words::clock;
+use crate::store::{Conn, StoreError, builds, buttons, checks, outbox, sessions, snapshot};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::BTreeMap;
+
+/// A button is obeyed this long; what it means can be typed for ever.
+const BUTTON_LIFE: TimeDelta = TimeDelta::hours(24);
+
+/// Makes a button with a fresh nonce.
+pub(super) async fn button(
+    conn: &mut Conn,
+    label: &str,
+    typed: &str,
+    meaning: &Meaning,
+    now: DateTime<Utc>,
+) -> Result<Button, StoreError> {
+    let nonce = format!("{:032x}", rand::random::<u128>());
+    buttons::insert(conn, &nonce, meaning, now, now + BUTTON_LIFE).await?;
+    Ok(Button { label: label.into(), id: nonce, typed: typed.into() })
+}
+
+/// The start message of a session, and with it what needs a tap tonight.
+pub(super) async fn started(
+    engine: &Engine,
+    conn: &mut Conn,
+    session: &Session,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let status = facts::status(engine, conn, now).await?;
+    let key = format!("started:{}", session.id);
+    outbox::say(conn, &engine.parts.home_chat, &key, &started_message(&status), true, now).await
+}
+
+/// The one live status message of a session, edited in place.
+pub(super) async fn live_status(
+    engine: &Engine,
+    conn: &mut Conn,
+    session: SessionId,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let status = facts::status(engine, conn, now).await?;
+    let key = format!("live:{session}");
+    outbox::say(conn, &engine.parts.home_chat, &key, &progress_check(&status), true, now).await
+}
+
+/// The brief: the one message of the day that sounds.
+pub(super) async fn brief(
+    engine: &Engine,
+    conn: &mut Conn,
+    id: SessionId,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let session = sessions::get(conn, id).await?;
+    let message = brief_of(engine, conn, &session, now).await?;
+    let key = match session.kind {
+        SessionKind::Nightly => format!("brief:{}", session.date),
+        SessionKind::Manual | SessionKind::Single => format!("brief:{}:{id}", session.date),
+    };
+    outbox::say(conn, &engine.parts.home_chat, &key, &message, false, now).await?;
+    // Nights missed before this one are told in it: their own briefs would only be noise.
+    for missed in sessions::missed_before(conn, session.date).await? {
+        if let Some(missed) = sessions::of_date(conn, missed).await? {
+            sessions::briefed(conn, missed.id, Phase::Missed, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The brief of a session with working buttons, from the state as it is.
+pub(super) async fn brief_of(
+    engine: &Engine,
+    conn: &mut Conn,
+    session: &Session,
+    now: DateTime<Utc>,
+) -> Result<Message, StoreError> {
+    let facts = facts::night(engine, conn, session, now).await?;
+    // Buttons are made first: the brief itself is pure.
+    let mut made: BTreeMap<String, Button> = BTreeMap::new();
+    for task in &facts.waiting_approval {
+        let [approve, reject] = approval_buttons(conn, task, now).await?;
+        made.insert(format!("approve {}", task.id), approve);
+        made.insert(format!("reject {}", task.id), reject);
+    }
+    let review = button(conn, "👀 Review", "/review", &Meaning::Review { session: session.id }, now).await?;
+    let keep =
+        button(conn, "🔨 Keep building", "/keep", &Meaning::KeepBuilding { session: session.id }, now).await?;
+    Ok(brief_message(&facts, &mut |which| match which {
+        BriefButton::Approve(task) => made.get(&format!("approve {task}")).cloned(),
+        BriefButton::Reject(task) => made.get(&format!("reject {task}")).cloned(),
+        BriefButton::Review => Some(review.clone()),
+        BriefButton::KeepBuilding => Some(keep.clone()),
+    }))
+}
+
+async fn approval_buttons(conn: &mut Conn, task: &Task, now: DateTime<Utc>) -> Result<[Button; 2], StoreError> {
+    let id = task.id;
+    let meaning = Meaning::Approve { task: id, revision_hash: task.spec.revision_hash() };
+    let approve = button(conn, "✅ Approve", &format!("/approve {id}"), &meaning, now).await?;
+    let reject = button(conn, "✖️ Reject", &format!("/reject {id}"), &Meaning::Reject { task: id }, now).await?;
+    Ok([approve, reject])
+}
+
+/// Outbox key of a task's card: a new revision is a new card.
+pub(super) fn card_key(task: &Task) -> String {
+    format!("card:{}:{}", task.id, task.revision)
+}
+
+/// A task as a card: what it is, where it stands, and what can be tapped.
+pub(super) async fn card(
+    engine: &Engine,
+    conn: &mut Conn,
+    task: &Task,
+    now: DateTime<Utc>,
+) -> Result<Message, StoreError> {
+    let world = snapshot::load(conn, engine.settings(), std::collections::BTreeSet::new(), now).await?;
+    let standing = match task.state {
+        TaskState::Open | TaskState::Draft => Some(choice::standing(&world, task, now)),
+        TaskState::Done | TaskState::Dropped => None,
+    };
+    let icon = match &standing {
+        Some(Standing::Locked { .. }) => "🔒",
+        Some(Standing::Draft) => "❔",
+        Some(Standing::Building) => "🔨",
+        Some(_) => "📝",
+        None => "•",
+    };
+    let mut message = Message::line(format!("{icon} #{} {}", task.id, task.spec.title));
+    message.intro = standing.as_ref().map_or_else(|| task.state.as_str().into(), |s| standing_words(s, engine.settings()));
+    message = message.section("", details(&world, task));
+    Ok(match standing {
+        Some(Standing::Locked { .. }) => message.row(approval_buttons(conn, task, now).await?.into()),
+        Some(Standing::Draft) => questions(engine, conn, message, task, now).await?,
+        Some(_) if choice::is_approved(&world, task) => {
+            let by = world.approvals.iter().rfind(|a| a.task == task.id);
+            let zone = engine.settings().schedule.zone;
+            let said = by.map(|a| format!("✅ Approved {} by {}", clock(a.decided_at, zone), a.approver));
+            message.closing(said.unwrap_or_default())
+        }
+        _ => message,
+    })
+}
+
+fn details(world: &Snapshot, task: &Task) -> Vec<Item> {
+    let spec = &task.spec;
+    let mut line = vec![spec.category.title().to_owned(), spec.priority.to_string()];
+    if spec.estimate_minutes > 0 {
+        line.push(spec.estimate_text());
+    }
+    line.extend(spec.project.clone());
+    let mut items = vec![Item::new("", line.join(" · "))];
+    if spec.kind != TaskKind::Code {
+        items.push(Item::new("", format!("kind: {}", spec.kind.as_str())));
+    }
+    if !spec.command.is_empty() {
+        items.push(Item::new("▶", spec.command.iter().map(|w| format!("{w:?}")).collect::<Vec<_>>().join(" ")));
+    }
+    if !spec.depends_on.is_empty() {
+        let ids: Vec<_> = spec.depends_on.iter().map(|id| format!("#{id}")).collect();
+        items.push(Item::new("⛓", format!("after {}", ids.join(", "))));
+    }
+    if let Some(at) = spec.not_before {
+        let local = at.with_timezone(&world.settings.schedule.zone);
+        items.push(Item::new("⏰", format!("not before {}", local.format("%a %H:%M"))));
+    }
+    if !spec.details.trim().is_empty() {
+        items.push(Item { quote: spec.details.clone(), ..Item::new("", "Details") });
+    }
+    items
+}
+
+/// What a draft still needs, each with buttons and its typed equivalent.
+async fn questions(
+    engine: &Engine,
+    conn: &mut Conn,
+    mut message: Message,
+    task: &Task,
+    now: DateTime<Utc>,
+) -> Result<Message, StoreError> {
+    let id = task.id;
+    let mut missing = Vec::new();
+    if task.spec.estimate_minutes == 0 {
+        missing.push("how long it takes");
+        message = message.row(answers(conn, id, ["1h", "2h", "4h", "6h"].map(String::from).to_vec(), now).await?);
+    }
+    if task.spec.project.is_none() && task.spec.kind == TaskKind::Code {
+        let names: Vec<_> = engine.settings().projects.iter().map(|project| project.name.clone()).take(8).collect();
+        missing.push(if names.is_empty() { "a project: none is configured yet" } else { "which project" });
+        message = message.row(answers(conn, id, names, now).await?);
+    }
+    let add = button(conn, "➕ Add", &format!("/queue edit {id}"), &Meaning::Accept { task: id }, now).await?;
+    let drop = button(conn, "🗑 Forget it", &format!("/queue drop {id}"), &Meaning::Drop { task: id }, now).await?;
+    message.intro = if missing.is_empty() { "Add this?".into() } else { format!("Still to say: {}", missing.join(", ")) };
+    let row = if missing.is_empty() { vec![add, drop] } else { vec![drop] };
+    Ok(message.row(row))
+}
+
+async fn answers(
+    conn: &mut Conn,
+    task: TaskId,
+    fields: Vec<String>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Button>, StoreError> {
+    let mut row = Vec::new();
+    for field in fields {
+        let typed = format!("/queue edit {task} | {field}");
+        row.push(button(conn, &field, &typed, &Meaning::Answer { task, field: field.clone() }, now).await?);
+    }
+    Ok(row)
+}
+
+/// Redraws the cards of a task wherever they were shown, after something about it changed.
+pub(super) async fn redraw_cards(
+    engine: &Engine,
+    conn: &mut Conn,
+    task: &Task,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let current = card_key(task);
+    for (chat, key) in outbox::keys_like(conn, &format!("card:{}:", task.id)).await? {
+        let message = if key == current {
+            card(engine, conn, task, now).await?
+        } else {
+            Message::line(format!("✏️ #{} was changed; see the newer card", task.id))
+        };
+        outbox::say(conn, &chat, &key, &message, true, now).await?;
+    }
+    Ok(())
+}
+
+/// Where a task stands, in words for the owner.
+pub(super) fn standing_words(standing: &Standing, settings: &Settings) -> String {
+    let zone = settings.schedule.zone;
+    let ids = |ids: &[TaskId]| ids.iter().map(|id| format!("#{id}")).collect::<Vec<_>>().join(", ");
+    match standing {
+        Standing::Ready { approved: true } => "ready, approved".into(),
+        Standing::Ready { approved: false } => "ready, auto-approved".into(),
+        Standing::Building => "being built".into(),
+        Standing::Draft => "waits for your answer".into(),
+        Standing::Locked { why } => format!("locked: {why}"),
+        Standing::NotBefore(at) => format!("not before {}", at.with_timezone(&zone).format("%a %H:%M")),
+        Standing::RetryAt(at) => format!("tried again at {}", clock(*at, zone)),
+        Standing::DependsOn(tasks) => format!("waits for {}", ids(tasks)),
+        Standing::DependencyFailed(tasks) => format!("can't be built: {} did not complete; /retry or edit it", ids(tasks)),
+        Standing::Misconfigured(trouble) => trouble.clone(),
+    }
+}
+
+impl Engine {
+    /// Tells the end of builds that ran on after their session's brief, or belonged to no brief at all.
+    pub(super) async fn tell_ended(&self) -> Result<(), StoreError> {
+        let now = self.now();
+        let untold = {
+            let mut conn = self.parts.store.read().await?;
+            builds::ended_untold(&mut conn).await?
+        };
+        for build in untold {
+            let mut tx = self.parts.store.begin().await?;
+            let checks = checks::of_session(&mut tx, build.session).await?;
+            let fact = facts::build_facts(self, &mut tx, vec![build.clone()], &checks).await?.remove(0);
+            let icon = match build.outcome {
+                Some(Outcome::Verified) => "✅",
+                Some(Outcome::Unverified | Outcome::Flaky | Outcome::Unknown) => "❔",
+                _ => "❌",
+            };
+            let mut item = Item::new(icon, build.reason.clone());
+            item.evidence.extend(fact.measure_text.clone());
+            item.evidence.extend(fact.result_ref.as_ref().map(|at| format!("kept at {at}")));
+            let words = build.outcome.map_or("ended", Outcome::as_str).replace('_', " ");
+            let message = Message::line(format!("{icon} #{} {}: {words}", build.task, fact.task.spec.title)).section("", vec![item]);
+            crate::store::outbox::say(&mut tx, &self.parts.home_chat, &format!("ended:{}", build.id), &message, true, now).await?;
+            builds::told(&mut tx, build.id, now).await?;
+            tx.commit().await?;
+            self.live.outbox.notify_one();
+        }
+        Ok(())
+    }
+}
