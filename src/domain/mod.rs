@@ -4,13 +4,17 @@
 //! Start with [`plan`]: everything else is what it looks at or what it says.
 
 pub mod approval;
+pub mod brief;
 pub mod build;
 pub mod category;
+pub mod facts;
 pub mod id;
 pub mod message;
 pub mod pattern;
 pub mod progress;
+pub mod report;
 pub mod session;
+pub mod status;
 pub mod task;
 pub mod test_output;
 pub mod words;
