@@ -4,10 +4,12 @@
 //! Start with [`plan`]: everything else is what it looks at or what it says.
 
 pub mod approval;
+pub mod brief;
 pub mod build;
 pub mod button;
 pub mod category;
 pub mod format;
+pub mod facts;
 pub mod id;
 pub mod message;
 pub mod plan;
@@ -17,8 +19,10 @@ pub mod schedule;
 pub mod proposal;
 pub mod pattern;
 pub mod progress;
+pub mod report;
 pub mod session;
 pub mod settings;
+pub mod status;
 pub mod task;
 pub mod test_output;
 pub mod throttle;

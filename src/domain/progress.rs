@@ -85,13 +85,12 @@ fn percent_of(number: &str) -> Option<u8> {
 fn json(line: &str) -> Option<(Option<u8>, String)> {
     let value: serde_json::Value = serde_json::from_str(line).ok()?;
     let progress = value.get("progress")?;
-    let percent = match progress.as_u64() {
-        Some(whole) => whole.to_string(),
-        None => {
-            let number = progress.as_f64().filter(|n| *n >= 0.0)?;
-            // Six decimals first, so that 0.29 × 100 is 29 and not 28.999….
-            format!("{:.6}", if number <= 1.0 { number * 100.0 } else { number })
-        }
+    let percent = if let Some(whole) = progress.as_u64() {
+        whole.to_string()
+    } else {
+        let number = progress.as_f64().filter(|n| *n >= 0.0)?;
+        // Six decimals first, so that 0.29 × 100 is 29 and not 28.999….
+        format!("{:.6}", if number <= 1.0 { number * 100.0 } else { number })
     };
     let percent = percent_of(&percent)?;
     let text = ["text", "message"].iter().find_map(|key| value.get(*key)?.as_str()).unwrap_or("");

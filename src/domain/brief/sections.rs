@@ -1,0 +1,234 @@
+//! The brief's sections, in reading order. Empty ones are left out.
+
+use super::phrase::{change_lines, ready_line, tests_line, title, titled, why};
+use super::{BriefButton, MakeButton, Night, SECTION_ITEMS};
+use crate::domain::facts::{BuildFact, Standing, TaskNight};
+use crate::domain::message::{Item, Message};
+use crate::domain::pattern;
+use crate::domain::task::Task;
+use crate::domain::words::{clock, clock_12, counted, file_name, hours, one_decimal, plain, span};
+
+/// Longest quote of an agent, in characters.
+const QUOTE_CHARS: usize = 500;
+
+/// Adds them all.
+pub(super) fn add(message: Message, night: &Night<'_>, buttons: &mut MakeButton<'_>) -> Message {
+    let facts = night.facts;
+    let shipped: Vec<Item> = tasks(night, Standing::Ready, shipped);
+    let queue = Item::new("", queue_line(facts.queue_open, facts.queue_ready_tonight));
+    // A night that came to nothing has no use for a queue line unless there is a queue.
+    let queue = if facts.queue_open == 0 && night.tasks.is_empty() { vec![] } else { vec![queue] };
+    message
+        .section("🚀 What shipped", shipped)
+        .section("🏗️ Still building", tasks(night, Standing::Building, building))
+        .section("🔁 Will be tried again", tasks(night, Standing::Again, again))
+        .section("❌ Failed", tasks(night, Standing::Failed, failed))
+        .section("⏹️ Stopped", tasks(night, Standing::Stopped, stopped))
+        .section("❔ Unverified", tasks(night, Standing::Unproven, unproven))
+        .section("🔧 Auto-fixed", fixed(night))
+        .section("📊 Patterns", patterns(night))
+        .section("🔒 Needs you", needs_you(night, buttons))
+        .section("🗒️ Queue", queue)
+        .section("⏸️ Throttled", throttled(night))
+        .section("📝 Notes", notes(night))
+}
+
+/// The items of one standing, at most [`SECTION_ITEMS`], the rest counted.
+fn tasks(night: &Night<'_>, standing: Standing, item: fn(&Night<'_>, &TaskNight<'_>) -> Item) -> Vec<Item> {
+    let earlier = |(task, earlier): &(TaskNight<'_>, bool)| {
+        let mut item = item(night, task);
+        if *earlier {
+            item.evidence.push("Finished after the last brief".into());
+        }
+        item
+    };
+    capped(night.standing(standing).map(earlier))
+}
+
+fn capped(items: impl Iterator<Item = Item>) -> Vec<Item> {
+    let mut items: Vec<Item> = items.collect();
+    let more = items.len().saturating_sub(SECTION_ITEMS);
+    items.truncate(SECTION_ITEMS);
+    if more > 0 {
+        items.push(Item::new("", format!("and {more} more")));
+    }
+    items
+}
+
+/// The agent's last words; shown as a quote, whatever they claim.
+fn quoted(mut item: Item, fact: &BuildFact) -> Item {
+    item.quote = plain(fact.build.progress_text.as_deref().unwrap_or(""), QUOTE_CHARS);
+    item
+}
+
+fn runtime(night: &Night<'_>, fact: &BuildFact) -> String {
+    let estimate = fact.task.spec.estimate_text();
+    format!("{} h of building, {estimate} estimated", one_decimal(hours(fact.runtime(night.facts.now))))
+}
+
+fn shipped(night: &Night<'_>, task: &TaskNight<'_>) -> Item {
+    let fact = task.last;
+    let mut item = Item::new("✅", titled(fact));
+    item.evidence.extend(fact.measure_text.as_deref().map(|text| plain(text, 200)));
+    item.evidence.extend(tests_line(fact));
+    item.evidence.extend(change_lines(fact));
+    item.evidence.push(ready_line(fact));
+    item.evidence.push(runtime(night, fact));
+    quoted(item, fact)
+}
+
+fn building(night: &Night<'_>, task: &TaskNight<'_>) -> Item {
+    let (fact, facts) = (task.last, night.facts);
+    let text = match fact.build.progress {
+        Some(percent) => format!("{} ({}% complete)", title(fact), percent.min(100)),
+        None => title(fact),
+    };
+    let mut item = Item::new("🔨", text);
+    if fact.build.progress.is_some() {
+        item.evidence.push("The percentage is the agent's own".into());
+    }
+    let estimate = fact.task.spec.estimate_text();
+    item.evidence.push(format!("Running for {}, {estimate} estimated", span(fact.runtime(facts.now))));
+    item.evidence.extend(fact.expected_finish.map(|at| {
+        let time = clock_12(at, facts.zone);
+        if at > facts.now { format!("Should finish by {time}") } else { format!("Was expected by {time}") }
+    }));
+    quoted(item, fact)
+}
+
+fn again(night: &Night<'_>, task: &TaskNight<'_>) -> Item {
+    let mut item = Item::new("🔁", titled(task.last));
+    item.evidence = why(task.last);
+    item.evidence.extend(
+        task.last.task.retry_at.map(|at| format!("Not before {}", clock(at.max(night.facts.now), night.facts.zone))),
+    );
+    item
+}
+
+fn failed(_: &Night<'_>, task: &TaskNight<'_>) -> Item {
+    let fact = task.last;
+    let mut item = Item::new("❌", titled(fact));
+    item.evidence = why(fact);
+    if task.attempts > 1 {
+        item.evidence.push(format!("{} tonight", counted(task.attempts as usize, "attempt")));
+    }
+    item.evidence.extend(log_line(fact));
+    item
+}
+
+fn log_line(fact: &BuildFact) -> Option<String> {
+    let name = plain(file_name(&fact.log_path), 120);
+    (!name.is_empty()).then(|| format!("Log: {name}"))
+}
+
+fn stopped(night: &Night<'_>, task: &TaskNight<'_>) -> Item {
+    let mut item = Item::new("⏹️", titled(task.last));
+    item.evidence = why(task.last);
+    item.evidence.push(runtime(night, task.last));
+    item
+}
+
+fn unproven(night: &Night<'_>, task: &TaskNight<'_>) -> Item {
+    let fact = task.last;
+    let mut item = Item::new("❔", titled(fact));
+    item.evidence = why(fact);
+    item.evidence.extend(change_lines(fact));
+    item.evidence.push(runtime(night, fact));
+    item.evidence.push("Not counted as completed".into());
+    item.evidence.extend(log_line(fact));
+    quoted(item, fact)
+}
+
+fn fixed(night: &Night<'_>) -> Vec<Item> {
+    let fixes = night.facts.problems_fixed().filter_map(|problem| problem.fixed.as_deref());
+    capped(fixes.map(|fix| Item::new("•", plain(fix, 200))))
+}
+
+fn patterns(night: &Night<'_>) -> Vec<Item> {
+    capped(night.facts.patterns.iter().map(|fact| {
+        let when = plain(&fact.when, 40);
+        let item = Item::new("•", pattern::line(&when, &fact.title, fact.confidence, fact.support, fact.of));
+        if fact.action.is_empty() { item } else { item.evidence(plain(&fact.action, 200)) }
+    }))
+}
+
+fn needs_you(night: &Night<'_>, buttons: &mut MakeButton<'_>) -> Vec<Item> {
+    let facts = night.facts;
+    let critical = facts.problems.iter().filter(|problem| problem.needs_owner());
+    let mut items: Vec<Item> = critical
+        .map(|problem| Item::new("🚨", format!("{}: {}", plain(&problem.subject, 80), plain(&problem.detail, 300))))
+        .collect();
+    for (task, _) in night.standing(Standing::Unclear) {
+        let mut item = Item::new("❓", titled(task.last));
+        item.evidence = why(task.last);
+        item.evidence.extend(log_line(task.last));
+        items.push(item);
+    }
+    for red in &facts.base_red {
+        let item = Item::new("🔴", format!("{} was red before anything was built", plain(&red.project, 80)));
+        let detail = plain(&red.detail, 300);
+        items.push(if detail.is_empty() { item } else { item.evidence(detail) });
+    }
+    // Buttons are stored as they are made, so none is made for a task that is only counted.
+    let room = SECTION_ITEMS.saturating_sub(items.len()).max(5);
+    items.extend(facts.waiting_approval.iter().take(room).map(|task| locked(task, buttons)));
+    let more = facts.waiting_approval.len().saturating_sub(room);
+    if more > 0 {
+        items.push(Item::new("🔒", format!("and {more} more locked tasks: /queue lists them")));
+    }
+    items
+}
+
+fn locked(task: &Task, buttons: &mut MakeButton<'_>) -> Item {
+    let title = plain(&task.spec.title, crate::domain::task::limits::TITLE_CHARS);
+    let what = format!("#{} {title} ({}, {})", task.id, task.spec.category.title(), task.spec.estimate_text());
+    let mut item = Item::new("🔒", what);
+    item.evidence.extend(task.text_lock.as_deref().map(|lock| format!("Locked by its text: {}", plain(lock, 200))));
+    item.buttons.extend(buttons(BriefButton::Approve(task.id)));
+    item.buttons.extend(buttons(BriefButton::Reject(task.id)));
+    item
+}
+
+/// `7 tasks open, 3 ready for tonight`, and what to do about a dry queue.
+fn queue_line(open: u32, ready: u32) -> String {
+    let open_text = counted(open as usize, "task");
+    match (open, ready) {
+        (0, _) => "Empty: add tasks with /queue add".into(),
+        (_, 0) => format!("{open_text} open, none ready for tonight"),
+        _ => format!("{open_text} open, {ready} ready for tonight"),
+    }
+}
+
+fn throttled(night: &Night<'_>) -> Vec<Item> {
+    let zone = night.facts.zone;
+    capped(night.facts.throttles.iter().map(|throttle| {
+        let from = clock(throttle.from, zone);
+        let when = match throttle.until {
+            Some(until) => format!("{from}–{}", clock(until, zone)),
+            None => format!("since {from}"),
+        };
+        Item::new("⏸️", format!("{when}: {}", plain(&throttle.reason, 200)))
+    }))
+}
+
+fn notes(night: &Night<'_>) -> Vec<Item> {
+    let facts = night.facts;
+    let mut lines: Vec<(&str, String)> = vec![];
+    lines.extend(facts.started_late_minutes.filter(|minutes| *minutes > 0).map(|minutes| {
+        ("⏰", format!("The night began {} late", span(chrono::TimeDelta::try_minutes(minutes).unwrap_or_default())))
+    }));
+    for (from, to) in &facts.slept {
+        let (from, to) = (clock(*from, facts.zone), clock(*to, facts.zone));
+        lines.push(("💤", format!("This machine was off or asleep from {from} to {to}")));
+    }
+    for date in &facts.missed_dates {
+        lines.push(("📭", format!("The night of {} was missed", date.format("%-d %B"))));
+    }
+    if facts.stopped_by_owner {
+        lines.push(("⏹️", "You stopped the night".into()));
+    }
+    for problem in facts.problems.iter().filter(|p| p.fixed.is_none() && !p.needs_owner()) {
+        lines.push(("⚠️", format!("{}: {}", plain(&problem.subject, 80), plain(&problem.detail, 300))));
+    }
+    capped(lines.into_iter().map(|(icon, text)| Item::new(icon, text)))
+}

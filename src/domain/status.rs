@@ -1,0 +1,275 @@
+//! `/status`, and the two messages a session sends by itself while it runs: its start and its progress checks.
+//!
+//! One screen: where the night stands, each build, what comes next and why, what holds things up, when the bot will look
+//! again. An agent's percentage is drawn as it claims it; without one a bar is drawn from the estimate and says so.
+
+use super::facts::{BuildFact, Standing};
+use super::message::{Item, Message};
+use super::report::context;
+use super::session::{Phase, Session};
+use super::task::Task;
+use super::task::limits::TITLE_CHARS;
+use super::words::{clock, clock_12, counted, hours, one_decimal, plain, span};
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+/// Most waiting or next tasks that are listed; more are counted.
+pub const LISTED: usize = 5;
+
+/// Cells of a bar.
+const CELLS: u32 = 10;
+
+/// The most a bar drawn from the estimate shows: only an end is a hundred percent.
+const ESTIMATE_MOST: u32 = 95;
+
+/// What is known when somebody asks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatusFacts {
+    /// Now.
+    pub now: DateTime<Utc>,
+    /// The owner's zone.
+    pub zone: Tz,
+    /// The session that runs, if one does.
+    pub session: Option<Session>,
+    /// Whether the owner paused the bot.
+    pub paused: bool,
+    /// The session's builds: running ones, and those that ended in it.
+    pub builds: Vec<BuildFact>,
+    /// What would be built next, in order, each with why it comes next.
+    pub next: Vec<(Task, String)>,
+    /// Tasks that can't be built now, each with what it waits for.
+    pub waiting: Vec<(Task, String)>,
+    /// How many of the waiting ones wait for an approval.
+    pub locked: u32,
+    /// Most builds at once.
+    pub permits_max: u32,
+    /// Why fewer than that may run now; empty if nothing is in the way.
+    pub permits_blocked: Vec<String>,
+    /// Disk, memory and load, a line each.
+    pub resources: Vec<String>,
+    /// When the bot will look again, and why then.
+    pub next_wake: Option<(DateTime<Utc>, String)>,
+    /// When the next night begins.
+    pub next_night: DateTime<Utc>,
+}
+
+/// The answer to `/status`.
+pub fn status(facts: &StatusFacts) -> Message {
+    let running: Vec<Item> =
+        facts.builds.iter().filter(|b| b.standing() == Standing::Building).map(|b| running(b, facts)).collect();
+    let ended: Vec<Item> =
+        facts.builds.iter().filter(|b| b.standing() != Standing::Building).map(|b| ended(b, facts)).collect();
+    let resources = facts.resources.iter().map(|line| Item::new("", plain(line, 120))).collect();
+    let blocked = facts.permits_blocked.iter().map(|why| Item::new("⏸️", plain(why, 200))).collect();
+    Message::line(verdict(facts))
+        .section(format!("🔨 Building ({} of {})", running.len(), facts.permits_max), running)
+        .section("🏁 Ended tonight", capped(ended, 0))
+        .section("⏭️ Next", listed("", &facts.next))
+        .section("⏳ Waiting", listed("", &facts.waiting))
+        .section("⏸️ Held up", blocked)
+        .section("🖥️ This machine", resources)
+        .section("", foot(facts))
+}
+
+/// `🌙 Overnight · building · until 06:30`. Never empty.
+fn verdict(facts: &StatusFacts) -> String {
+    let paused = if facts.paused { " · paused" } else { "" };
+    let Some(session) = facts.session.as_ref().filter(|s| s.phase != Phase::Missed) else {
+        let night = facts.next_night.with_timezone(&facts.zone).format("%a %H:%M");
+        return format!("☀️ No session{paused} · next night {night}");
+    };
+    let running = facts.builds.iter().any(|b| b.standing() == Standing::Building);
+    let phase = match session.phase {
+        Phase::Health => "scanning for problems",
+        Phase::Patterns => "checking patterns",
+        Phase::Building => "building",
+        Phase::Report => "writing the report",
+        Phase::Brief => "brief to come",
+        Phase::Closed if running => "brief sent, still building",
+        Phase::Closed | Phase::Missed => "over",
+    };
+    let until = match session.phase {
+        Phase::Health | Phase::Patterns | Phase::Building => {
+            let until = session.keep_until.map_or(session.spawn_until, |keep| keep.max(session.spawn_until));
+            format!(" · until {}", clock(until, facts.zone))
+        }
+        Phase::Report | Phase::Brief => format!(" · brief at {}", clock(session.brief_at, facts.zone)),
+        Phase::Closed | Phase::Missed => String::new(),
+    };
+    let stopped = if session.stopped { " · stopped by you" } else { "" };
+    format!("🌙 Overnight · {phase}{until}{paused}{stopped}")
+}
+
+/// `▓▓▓▓▓▓░░░░`, whole cells only: a bar is full only at a hundred.
+fn bar(percent: u32) -> String {
+    let full = (percent.min(100) * CELLS / 100) as usize;
+    format!("{}{}", "▓".repeat(full), "░".repeat(CELLS as usize - full))
+}
+
+/// Percent of the estimate that has passed, at most [`ESTIMATE_MOST`].
+fn by_estimate(build: &BuildFact, now: DateTime<Utc>) -> u32 {
+    let passed = build.runtime(now).num_minutes().max(0);
+    let percent = passed.saturating_mul(100) / i64::from(build.task.spec.estimate_minutes.max(1));
+    u32::try_from(percent).unwrap_or(ESTIMATE_MOST).min(ESTIMATE_MOST)
+}
+
+fn title(task: &Task) -> String {
+    format!("#{} {}", task.id, plain(&task.spec.title, TITLE_CHARS))
+}
+
+fn running(build: &BuildFact, facts: &StatusFacts) -> Item {
+    use super::build::BuildStep;
+    let line = match build.build.progress {
+        Some(percent) => format!("{} {percent} %", bar(u32::from(percent))),
+        None => {
+            let percent = by_estimate(build, facts.now);
+            format!("{} about {percent} % by the estimate", bar(percent))
+        }
+    };
+    let step = match build.build.step {
+        BuildStep::Preparing => "Preparing its clone",
+        BuildStep::SettingUp => "Setting up",
+        BuildStep::Working => "Working",
+        BuildStep::Collecting => "Collecting the result",
+        BuildStep::Checking => "Being checked",
+        BuildStep::Ended => "Ended",
+    };
+    let attempt = if build.build.attempt > 1 { format!(", attempt {}", build.build.attempt) } else { String::new() };
+    let mut item = Item::new("🔨", title(&build.task))
+        .evidence(line)
+        .evidence(format!("{step} · running for {}{attempt}", span(build.runtime(facts.now))));
+    item.evidence.extend(time_left(build, facts));
+    item.quote = plain(build.build.progress_text.as_deref().unwrap_or(""), super::progress::TEXT_CHARS);
+    item
+}
+
+fn time_left(build: &BuildFact, facts: &StatusFacts) -> Option<String> {
+    let at = build.expected_finish?;
+    let time = clock_12(at, facts.zone);
+    Some(if at > facts.now {
+        format!("About {} left, should finish by {time}", span(at - facts.now))
+    } else {
+        format!("Was expected by {time}")
+    })
+}
+
+/// How an ended build stands, with its icon.
+fn ending(build: &BuildFact) -> (&'static str, &'static str) {
+    match build.standing() {
+        Standing::Ready => ("✅", "verified, ready"),
+        Standing::Building => ("🔨", "in progress"),
+        Standing::Again => ("🔁", "to be tried again"),
+        Standing::Unproven => ("❔", "unverified"),
+        Standing::Failed => ("❌", "failed"),
+        Standing::Stopped => ("⏹️", "stopped"),
+        Standing::Unclear => ("❓", "not known whether it happened"),
+    }
+}
+
+fn ended(build: &BuildFact, facts: &StatusFacts) -> Item {
+    let (icon, words) = ending(build);
+    let item = Item::new(icon, format!("{}: {words}", title(&build.task)));
+    let mut item = item.evidence(format!("Ran for {}", span(build.runtime(facts.now))));
+    item.evidence.extend(build.measure_text.as_deref().map(|text| plain(text, 200)));
+    if build.standing() != Standing::Ready && !build.build.reason.is_empty() {
+        item.evidence.push(plain(&build.build.reason, 300));
+    }
+    item
+}
+
+/// The first tasks of a list, each with its reason; the rest counted.
+fn listed(icon: &str, tasks: &[(Task, String)]) -> Vec<Item> {
+    let items =
+        tasks.iter().take(LISTED).map(|(task, why)| Item::new(icon, title(task)).evidence(plain(why, 200))).collect();
+    capped(items, tasks.len().saturating_sub(LISTED))
+}
+
+/// At most twenty items; what is left out, here or before, is counted.
+fn capped(mut items: Vec<Item>, left_out: usize) -> Vec<Item> {
+    let more = left_out + items.len().saturating_sub(super::brief::SECTION_ITEMS);
+    items.truncate(super::brief::SECTION_ITEMS);
+    if more > 0 {
+        items.push(Item::new("", format!("and {more} more")));
+    }
+    items
+}
+
+fn foot(facts: &StatusFacts) -> Vec<Item> {
+    let mut items = vec![];
+    if facts.locked > 0 {
+        items.push(Item::new("🔒", format!("{} for your approval", wait(facts.locked))));
+    }
+    if let Some((at, why)) = &facts.next_wake {
+        items.push(Item::new("⏰", format!("Next look at {}: {}", clock(*at, facts.zone), plain(why, 120))));
+    }
+    items
+}
+
+fn wait(tasks: u32) -> String {
+    format!("{} {}", counted(tasks as usize, "task"), if tasks == 1 { "waits" } else { "wait" })
+}
+
+/// The message that opens a session, in the mission's words.
+pub fn started(facts: &StatusFacts) -> Message {
+    let word = facts.session.as_ref().map_or("AWAKE", |session| context(session.kind));
+    let check = match facts.permits_blocked.as_slice() {
+        [] => "Resource check: OK".to_string(),
+        blocked => {
+            let reasons: Vec<String> = blocked.iter().map(|why| plain(why, 200)).collect();
+            format!("Resource check: {}", reasons.join("; "))
+        }
+    };
+    let mut lines = vec![
+        Item::new("", format!("Context: {word}")),
+        Item::new("", format!("Max concurrent: {}", counted(facts.permits_max as usize, "build"))),
+        Item::new("", check),
+    ];
+    if facts.locked > 0 {
+        lines.push(Item::new("🔒", format!("{} for your approval", wait(facts.locked))));
+    }
+    Message::line("🌙 Overnight session started").section("", lines)
+}
+
+/// The progress check a session sends while it builds, in the mission's words.
+pub fn progress_check(facts: &StatusFacts) -> Message {
+    let time = clock(facts.now, facts.zone);
+    let count = |wanted: Standing| facts.builds.iter().filter(|b| b.standing() == wanted).count();
+    let (running, done) = (count(Standing::Building), count(Standing::Ready));
+    let others = facts.builds.len() - running - done;
+    let mut verdict = format!("⏱️ Progress check {time} · {running} building · {done} completed");
+    if others > 0 {
+        verdict = format!("{verdict} · {others} not");
+    }
+    let builds: Vec<Item> =
+        facts.builds.iter().enumerate().map(|(n, build)| progress_item(n + 1, build, facts)).collect();
+    let blocked = facts.permits_blocked.iter().map(|why| Item::new("⏸️", plain(why, 200))).collect();
+    Message::line(verdict).section("", capped(builds, 0)).section("⏸️ Held up", blocked)
+}
+
+fn progress_item(number: usize, build: &BuildFact, facts: &StatusFacts) -> Item {
+    let item = Item::new("", format!("Build {number}: {}", plain(&build.task.spec.title, TITLE_CHARS)));
+    let ran = one_decimal(hours(build.runtime(facts.now)));
+    if build.standing() == Standing::Building {
+        let status = match build.build.progress {
+            Some(percent) => format!("Status: In progress ({percent}%)"),
+            None => format!("Status: In progress (about {}% by the estimate)", by_estimate(build, facts.now)),
+        };
+        let estimate = one_decimal(f64::from(build.task.spec.estimate_minutes) / 60.0);
+        let mut item = item.evidence(status).evidence(format!("Runtime: {ran} hours / {estimate} hours"));
+        item.quote = plain(build.build.progress_text.as_deref().unwrap_or(""), super::progress::TEXT_CHARS);
+        return item;
+    }
+    let status = match build.standing() {
+        Standing::Ready => "Completed ✅".to_string(),
+        _ => {
+            let (icon, words) = ending(build);
+            format!("{} {icon}", super::words::capital(words))
+        }
+    };
+    let mut item = item.evidence(format!("Status: {status}")).evidence(format!("Runtime: {ran} hours"));
+    item.evidence.extend(build.measure_text.as_deref().map(|text| format!("Result: {}", plain(text, 200))));
+    item
+}
+
+#[cfg(test)]
+mod tests;
