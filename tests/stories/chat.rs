@@ -173,7 +173,7 @@ impl AsyncWrite for FullDisk {
 
 #[tokio::test]
 async fn an_escape_sequence_in_a_task_never_reaches_the_screen() {
-    let mut person = Person::sits_down();
+    let person = Person::sits_down();
     let evil = Message::line("\u{1b}[2J\u{1b}]0;pwned\u{7}#1 \u{202e}gnp.exe");
     person.chat.send(&outgoing(evil)).await.unwrap();
     let Person { chat, mut screen, .. } = person;

@@ -136,9 +136,8 @@ pub(super) fn estimate(text: &str) -> Option<f64> {
     let (unit, rest) = after.split_at(after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len()));
     let rest = rest.trim();
     match unit {
-        "" if rest.is_empty() => Some(first * 60.0),
         "m" | "min" | "mins" | "minute" | "minutes" if rest.is_empty() => Some(first),
-        "h" | "hr" | "hrs" | "hour" | "hours" if rest.is_empty() => Some(first * 60.0),
+        "" | "h" | "hr" | "hrs" | "hour" | "hours" if rest.is_empty() => Some(first * 60.0),
         "h" | "hr" | "hrs" | "hour" | "hours" => {
             let (minutes, unit) = number_and_rest(rest)?;
             matches!(unit, "" | "m" | "min" | "mins" | "minute" | "minutes").then_some(first * 60.0 + minutes)

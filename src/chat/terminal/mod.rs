@@ -10,7 +10,7 @@ use super::{Chat, Incoming, MessageRef, Outgoing, SendError};
 use crate::clock::Clock;
 use crate::domain::message::{Button, Message};
 use render::RenderOptions;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -184,7 +184,7 @@ impl Memory {
     }
 
     fn rendered(&mut self, message: &Message, options: &RenderOptions) -> String {
-        let codes: HashMap<String, String> =
+        let codes: BTreeMap<String, String> =
             message.all_buttons().take(REMEMBERED).map(|button| (button.id.clone(), self.code(button))).collect();
         render::render(message, options, &codes)
     }

@@ -4,7 +4,7 @@
 //! visible sign instead. Words longer than the width are left whole, so that a path or a link can be copied.
 
 use crate::domain::message::{Button, Item, Message};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
 
@@ -23,7 +23,7 @@ const RESET: &str = "\u{1b}[0m";
 
 /// The message as text that ends in a newline. `codes` maps a button's id to what the owner types for it; a button
 /// without one is shown by its typed equivalent.
-pub fn render(message: &Message, options: &RenderOptions, codes: &HashMap<String, String>) -> String {
+pub fn render(message: &Message, options: &RenderOptions, codes: &BTreeMap<String, String>) -> String {
     let mut page = Page { out: String::new(), options: *options, hinted: false };
     page.wrapped(&message.verdict, "", "", BOLD);
     page.paragraph(&message.intro);
@@ -78,12 +78,15 @@ impl Page {
         }
     }
 
-    fn item(&mut self, item: &Item, codes: &HashMap<String, String>) {
+    fn item(&mut self, item: &Item, codes: &BTreeMap<String, String>) {
         let icon = visible(&item.icon);
-        let lead = if icon.is_empty() { "  ".to_owned() } else { format!("  {icon} ") };
-        // A strange icon must not push the text off the screen.
-        let hang = " ".repeat(lead.width().min(6));
-        self.wrapped(&item.text, &lead, &hang, "");
+        if icon.is_empty() || icon.width() > 2 || icon.contains(char::is_whitespace) {
+            // No icon, or one that is more than an icon and wraps like any text.
+            self.wrapped(format!("{} {}", item.icon, item.text).trim(), "  ", "     ", "");
+        } else {
+            let lead = format!("  {icon} ");
+            self.wrapped(&item.text, &lead, &" ".repeat(lead.width()), "");
+        }
         for line in &item.evidence {
             self.wrapped(line, "     - ", "       ", DIM);
         }
@@ -93,7 +96,7 @@ impl Page {
         self.buttons(&item.buttons, "     ", codes);
     }
 
-    fn buttons(&mut self, buttons: &[Button], indent: &str, codes: &HashMap<String, String>) {
+    fn buttons(&mut self, buttons: &[Button], indent: &str, codes: &BTreeMap<String, String>) {
         let mut row = indent.to_owned();
         for button in buttons {
             let shown = match codes.get(&button.id) {
@@ -141,9 +144,7 @@ impl Page {
             }
             let mut first = true;
             for word in paragraph.split_whitespace() {
-                let full = line.width() + usize::from(!first) + word.width() > self.options.width;
-                // A lead that is wider than the hang is someone's odd icon: it gets a line of its own.
-                if full && (!first || line.width() > hang.width()) {
+                if !first && line.width() + 1 + word.width() > self.options.width {
                     self.line(&line, style);
                     hang.clone_into(&mut line);
                     first = true;
@@ -213,7 +214,7 @@ mod tests {
         Button { label: label.into(), id: id.into(), typed: typed.into() }
     }
 
-    fn codes(pairs: &[(&str, &str)]) -> HashMap<String, String> {
+    fn codes(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(id, code)| ((*id).to_owned(), (*code).to_owned())).collect()
     }
 
@@ -264,7 +265,7 @@ mod tests {
     fn bold_and_dim_are_ours_alone_and_end_with_their_line() {
         let mut message = Message::line("Done\u{1b}[31m").section("S", vec![Item::new("", "x").evidence("seen")]);
         message.attachments.push(Attachment { path: "/srv/report.json".into(), name: "report.json".into() });
-        let text = render(&message, &RenderOptions { width: 46, color: true }, &HashMap::new());
+        let text = render(&message, &RenderOptions { width: 46, color: true }, &BTreeMap::new());
         let wanted = "\u{1b}[1mDone␛[31m\u{1b}[0m\n\n\u{1b}[1mS\u{1b}[0m\n  x\n\u{1b}[2m     - seen\u{1b}[0m\n\n📎 report.json: /srv/report.json\n";
         assert_eq!(text, wanted);
     }
@@ -279,7 +280,7 @@ mod tests {
     #[test]
     fn a_button_without_a_code_is_shown_by_its_words() {
         let message = Message::line("x").row(vec![button("Ship", "gone", "/ship 1")]);
-        assert_eq!(render(&message, &PHONE, &HashMap::new()), "x\n\n/ship 1 Ship\n");
+        assert_eq!(render(&message, &PHONE, &BTreeMap::new()), "x\n\n/ship 1 Ship\n");
     }
 
     proptest! {
@@ -305,7 +306,7 @@ mod tests {
                 prop_assert!(!line.chars().any(|c| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c)), "{line:?}");
                 // An icon or a dash is not broken off the first word.
                 let words: Vec<&str> = line.split_whitespace().collect();
-                let lead = words.first().is_some_and(|word| word.width() <= 3);
+                let lead = words.first().is_some_and(|word| word.width() <= 2);
                 prop_assert!(line.width() <= width || words.len() <= 1 + usize::from(lead), "{width}: {line:?}");
             }
             prop_assert!(plain.ends_with('\n'));

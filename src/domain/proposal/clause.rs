@@ -1,0 +1,127 @@
+//! A task's text as clauses of words: what the rules of [`super::lock`] look at.
+//!
+//! Left out on purpose: grammar. A clause ends at punctuation and at `and`, `then`, `or`; that is enough to tell
+//! "document the mailer" from "and send it".
+
+use super::words::{CONJUNCTIONS, FILLERS, PAIRS};
+
+/// One word, lower-case.
+pub(super) struct Word {
+    pub(super) text: String,
+    /// Written like a name: `Bob`, not `CSV`.
+    pub(super) name: bool,
+}
+
+/// A stretch of text with at most one order in its head position.
+pub(super) struct Clause {
+    pub(super) words: Vec<Word>,
+    /// Joined to the clause before by a comma or a conjunction, so that a missing verb is that clause's.
+    pub(super) joined: bool,
+}
+
+impl Clause {
+    /// Where the first word stands that is no filler, as in "please then *send*"; the length if there is none.
+    pub(super) fn head(&self) -> usize {
+        self.words
+            .iter()
+            .position(|w| !FILLERS.contains(&w.text.as_str()) && !w.text.bytes().all(|b| b.is_ascii_digit()))
+            .unwrap_or(self.words.len())
+    }
+
+    pub(super) fn get(&self, at: usize) -> &str {
+        self.words.get(at).map_or("", |w| w.text.as_str())
+    }
+
+    /// The word before; empty at the start.
+    pub(super) fn before(&self, at: usize, steps: usize) -> &str {
+        at.checked_sub(steps).map_or("", |at| self.get(at))
+    }
+
+    /// The clause for a reader, cut to a line.
+    pub(super) fn quote(&self) -> String {
+        const SHOWN: usize = 60;
+        let text = self.words.iter().map(|w| w.text.as_str()).take(SHOWN).collect::<Vec<_>>().join(" ");
+        let cut: String = text.chars().take(SHOWN).collect();
+        if cut.len() < text.len() { format!("{cut}…") } else { cut }
+    }
+}
+
+/// Splits a text. Words are letters, digits and what joins them in names, files and addresses.
+pub(super) fn clauses(text: &str) -> Vec<Clause> {
+    let mut all = Vec::new();
+    let mut current = Clause { words: Vec::new(), joined: false };
+    let mut word = String::new();
+    let mut chars = text.chars().filter(|c| !invisible(*c)).peekable();
+    while let Some(c) = chars.next() {
+        let c = if matches!(c, '’' | '‘' | '´') { '\'' } else { c };
+        let inside = chars.peek().is_some_and(|next| !next.is_whitespace());
+        let part = c.is_alphanumeric()
+            || matches!(c, '_' | '\'' | '@' | '#')
+            || (matches!(c, '.' | '-') && inside)
+            || (c == ':' && inside && !word.is_empty());
+        if part {
+            word.push(c);
+            continue;
+        }
+        end_word(&mut word, &mut current, &mut all);
+        match c {
+            '.' | '!' | '?' | ';' | ':' | '\n' | '|' | '•' | '→' => next_clause(&mut current, &mut all, false),
+            ',' | '(' | ')' | '[' | ']' | '{' | '}' | '&' | '+' | '—' | '–' | '-' | '=' | '>' => {
+                next_clause(&mut current, &mut all, true);
+            }
+            _ => {}
+        }
+    }
+    end_word(&mut word, &mut current, &mut all);
+    next_clause(&mut current, &mut all, false);
+    all.iter_mut().for_each(join_pairs);
+    all
+}
+
+/// Soft hyphens, zero-width characters and marks of direction: they'd hide a word from the rules, not from the agent.
+fn invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || (c.is_control() && !c.is_whitespace())
+}
+
+fn end_word(word: &mut String, current: &mut Clause, all: &mut Vec<Clause>) {
+    let raw = std::mem::take(word);
+    let raw = raw.trim_matches(|c| matches!(c, '\'' | ':' | '-'));
+    if raw.is_empty() {
+        return;
+    }
+    let name = raw.starts_with(char::is_uppercase) && raw.chars().nth(1).is_some_and(char::is_lowercase);
+    let text = raw.to_lowercase().replace("e-mail", "email");
+    let text = text.strip_prefix("re-").unwrap_or(&text).to_owned();
+    if CONJUNCTIONS.contains(&text.as_str()) {
+        next_clause(current, all, true);
+    } else {
+        current.words.push(Word { text, name });
+    }
+}
+
+fn next_clause(current: &mut Clause, all: &mut Vec<Clause>, joined: bool) {
+    if current.words.is_empty() {
+        // ", and": still joined, unless a sentence ended in between.
+        current.joined &= joined;
+        return;
+    }
+    all.push(std::mem::replace(current, Clause { words: Vec::new(), joined }));
+}
+
+/// `api key` → `apikey`: a pair that means one thing is one word.
+fn join_pairs(clause: &mut Clause) {
+    let mut joined: Vec<Word> = Vec::with_capacity(clause.words.len());
+    for word in clause.words.drain(..) {
+        if let Some(last) = joined.last_mut()
+            && let Some((.., one)) = PAIRS
+                .iter()
+                .find(|(a, b, _)| last.text == *a && word.text.trim_end_matches('s') == b.trim_end_matches('s'))
+        {
+            (*one).clone_into(&mut last.text);
+        } else {
+            joined.push(word);
+        }
+    }
+    clause.words = joined;
+}
