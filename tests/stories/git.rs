@@ -311,10 +311,12 @@ async fn a_ref_moves_only_from_where_it_was_expected() {
         (Fault::RefMoved, false),
         "{lost}"
     );
-    let lost = vault.record_ref(&name, &parent, Some(&parent)).await;
-    assert!(
-        lost.is_ok_and(|()| false) || vault.read_ref(&name).await.unwrap() == Some(base.clone())
-    );
+    let lost = vault
+        .record_ref(&name, &parent, Some(&parent))
+        .await
+        .unwrap_err();
+    assert_eq!(lost.fault, Fault::RefMoved, "{lost}");
+    assert_eq!(vault.read_ref(&name).await.unwrap(), Some(base.clone()));
     vault.record_ref(&name, &parent, Some(&base)).await.unwrap();
     assert_eq!(vault.read_ref(&name).await.unwrap(), Some(parent));
 }

@@ -153,7 +153,12 @@ const ATTACKS: &[(&str, Poison, &str, &[&str])] = &[
         "ext transport",
         |w, c| {
             config(w, "builds/b1", "protocol.ext.allow", "always");
-            config(w, "builds/b1", "remote.origin.url", &format!("ext::{c}"));
+            config(
+                w,
+                "builds/b1",
+                "remote.origin.url",
+                &format!("ext::sh -c {}", c.replace("; cat", "").replace(' ', "% ")),
+            );
         },
         "builds/b1",
         &["fetch", "origin"],
@@ -199,7 +204,10 @@ const ATTACKS: &[(&str, Poison, &str, &[&str])] = &[
     (
         "bare repository",
         |w, c| {
-            w.plain("builds/b1", &["init", "-q", "--bare", "bare"]);
+            w.plain(
+                "builds/b1",
+                &["init", "-q", "--bare", "--template=", "bare"],
+            );
             w.plain("builds/b1/bare", &["config", "core.bare", "false"]);
             w.plain("builds/b1/bare", &["config", "core.worktree", "."]);
             w.plain("builds/b1/bare", &["config", "core.fsmonitor", c]);
@@ -290,7 +298,10 @@ async fn repositories_inside_the_tree_are_reported_and_not_followed() {
     evil(&world, "builds/b1/target/ignored", "false");
     world.write("builds/b1/bogus/.git", "not a repository");
     world.write("builds/b1/bogus/x", "x\n");
-    world.plain("builds/b1", &["init", "-q", "--bare", "bare"]);
+    world.plain(
+        "builds/b1",
+        &["init", "-q", "--bare", "--template=", "bare"],
+    );
     world.plain("builds/b1", &["init", "-q", "src"]);
     world.write("builds/b1/src/a.txt", "changed\n");
     world.write("builds/b1/src/new.txt", "new\n");
