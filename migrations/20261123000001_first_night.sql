@@ -121,6 +121,7 @@ CREATE UNIQUE INDEX one_open_build_a_task ON build (task_id) WHERE step <> 'ende
 CREATE INDEX open_build ON build (id) WHERE step <> 'ended';
 CREATE INDEX build_by_session ON build (session_id, id);
 CREATE INDEX build_by_task ON build (task_id, id);
+CREATE INDEX build_by_end ON build (ended_at);
 
 -- Verification of one commit.
 CREATE TABLE checks (

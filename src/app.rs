@@ -1,1 +1,215 @@
-//! (being written)
+//! The composition root: what is wired to what, which tasks run, and how they end. Nothing is decided here.
+
+use crate::chat::Chat;
+use crate::clock::Clock;
+use crate::config::{Config, TERMINAL_OWNER};
+use crate::domain::settings::Settings;
+use crate::engine::home::Home;
+use crate::engine::{Engine, Parts, deliver, inbound};
+use crate::git::Git;
+use crate::host::probe::{Probe, SystemProbe};
+use crate::runner::LocalRunner;
+use crate::store::{Store, StoreError, control};
+use anyhow::{Context, bail};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long running tasks may take to end after a signal. Builds are not among them: they live on under their
+/// supervisors and are found again.
+const SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// What differs between the real bot, the demo and the stories.
+pub struct Outside {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The machine; none measures the real one.
+    pub probe: Option<Arc<dyn Probe>>,
+    /// Our own program, started again as supervisor of each run.
+    pub exe: PathBuf,
+    /// The chat that gets what nobody asked for.
+    pub home_chat: String,
+}
+
+impl Outside {
+    /// The real world, with the terminal as chat.
+    pub fn real() -> anyhow::Result<Self> {
+        Ok(Self {
+            clock: Arc::new(crate::clock::SystemClock),
+            probe: None,
+            exe: std::env::current_exe().context("can't find the path of this program")?,
+            home_chat: "terminal".into(),
+        })
+    }
+}
+
+/// Puts an engine together from a configuration: opens the data folder and the database.
+pub async fn engine(config: &Config, outside: Outside) -> anyhow::Result<Engine> {
+    config.ensure_home()?;
+    let home = Home::open(&config.home)
+        .with_context(|| format!("the data folder {} can't be used; set OVERNIGHT_HOME", config.home.display()))?;
+    let store = Store::open(home.root()).await?;
+    let settings = Arc::new(config.settings.clone());
+    let child_env = config.child_env(&[]);
+    let path = child_env.get("PATH").cloned().unwrap_or_default();
+    let probe = outside.probe.unwrap_or_else(|| Arc::new(SystemProbe::new(watched(&home, &settings))));
+    Ok(Engine::new(Parts {
+        git: Git::new("git".into(), path.clone().into(), home.empty()),
+        passable_env: config.child_env(&passable(&settings)),
+        owners: config.senders.clone(),
+        runner: LocalRunner::new(outside.exe),
+        search_path: path.into(),
+        clock: outside.clock,
+        home_chat: outside.home_chat,
+        child_env,
+        store,
+        settings,
+        home,
+        probe,
+    }))
+}
+
+fn watched(home: &Home, settings: &Settings) -> Vec<PathBuf> {
+    std::iter::once(home.root().to_path_buf()).chain(settings.projects.iter().map(|p| p.path.clone())).collect()
+}
+
+fn passable(settings: &Settings) -> Vec<String> {
+    let projects = settings.projects.iter().flat_map(|project| &project.env_pass);
+    projects.chain(settings.agents.iter().flat_map(|agent| &agent.env_pass)).cloned().collect()
+}
+
+/// Held while this process is the one that plans and talks to the chat. Freed when dropped, or by the system when the
+/// process dies.
+pub struct OnlyOne {
+    _lock: std::fs::File,
+}
+
+impl OnlyOne {
+    /// Takes the place, or says who has it.
+    pub fn take(home: &Home) -> anyhow::Result<Self> {
+        let path = home.root().join("bot.lock");
+        let file = std::fs::File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .with_context(|| format!("can't open {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _lock: file }),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                bail!("another overnight is running with {}; only one talks to the chat at a time", home.root().display())
+            }
+            Err(std::fs::TryLockError::Error(error)) => Err(error).context(format!("can't lock {}", path.display())),
+        }
+    }
+
+    /// Whether another process has the place now.
+    pub fn is_taken(home: &Home) -> bool {
+        Self::take(home).is_err()
+    }
+}
+
+/// Runs the bot with these chats until `stop` is cancelled or, with `until_idle`, until its session has ended and no
+/// build runs. Returns after a clean end; builds that still run live on.
+pub async fn run(
+    engine: &Engine,
+    chats: Vec<Arc<dyn Chat>>,
+    stop: CancellationToken,
+    until_idle: bool,
+) -> anyhow::Result<()> {
+    let _only_one = OnlyOne::take(engine.home())?;
+    note_start(engine).await?;
+    let tasks = TaskTracker::new();
+    for chat in chats {
+        tasks.spawn(receive(engine.clone(), Arc::clone(&chat), stop.clone()));
+        let (engine, stop) = (engine.clone(), stop.clone());
+        tasks.spawn(async move { deliver::run(&engine, chat.as_ref(), stop.cancelled()).await });
+    }
+    if until_idle {
+        let (engine, stop) = (engine.clone(), stop.clone());
+        tasks.spawn(async move { stop_when_idle(&engine, stop).await });
+    }
+    let outcome = engine.run(stop.cancelled()).await;
+    stop.cancel();
+    tasks.close();
+    if tokio::time::timeout(SHUTDOWN, tasks.wait()).await.is_err() {
+        tracing::warn!("a task did not end in time");
+    }
+    engine.store().close().await;
+    Ok(outcome?)
+}
+
+/// Writes down that this bot exists, at its first start.
+pub async fn note_start(engine: &Engine) -> Result<(), StoreError> {
+    let mut tx = engine.store().begin().await?;
+    control::installed_at(&mut tx, engine.now()).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Keeps what comes in, then confirms it. A front-end that ends (a closed terminal) ends only itself.
+async fn receive(engine: Engine, chat: Arc<dyn Chat>, stop: CancellationToken) {
+    loop {
+        let incoming = tokio::select! {
+            () = stop.cancelled() => return,
+            incoming = chat.receive() => incoming,
+        };
+        let Some(incoming) = incoming else { return };
+        while let Err(error) = inbound::store(&engine, chat.name(), &incoming).await {
+            tracing::error!(%error, "a message can't be kept; trying again");
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(Duration::from_secs(2)) => {}
+            }
+        }
+        chat.confirm(&incoming.key).await;
+    }
+}
+
+/// Cancels `stop` once there is no open session, no build, and nothing left to say. Used by `start` under cron.
+async fn stop_when_idle(engine: &Engine, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_millis(200)) => {}
+        }
+        match is_idle(engine).await {
+            Ok(true) => return stop.cancel(),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "can't tell whether the session has ended"),
+        }
+    }
+}
+
+/// Whether there is no open session, no build, nothing to handle and nothing to say.
+pub async fn is_idle(engine: &Engine) -> Result<bool, StoreError> {
+    use crate::store::{builds, inbox, outbox, sessions};
+    let mut conn = engine.store().read().await?;
+    let sessions = sessions::current(&mut conn, engine.now()).await?;
+    Ok(sessions.is_empty()
+        && builds::open(&mut conn).await?.is_empty()
+        && inbox::next(&mut conn).await?.is_none()
+        && outbox::count_due(&mut conn).await? == 0
+        && !engine.is_busy())
+}
+
+/// The sender of the command line and the terminal: whoever can run this program on this machine.
+pub const LOCAL_OWNER: &str = TERMINAL_OWNER;
+
+/// Cancelled by SIGTERM, SIGINT or SIGHUP.
+pub fn stop_on_signals() -> anyhow::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let token = CancellationToken::new();
+    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
+        let mut signal = signal(kind).context("can't listen for signals")?;
+        let token = token.clone();
+        tokio::spawn(async move {
+            if signal.recv().await.is_some() {
+                token.cancel();
+            }
+        });
+    }
+    Ok(token)
+}

@@ -1,14 +1,7 @@
-//! Arguments, and nothing else.
+//! Arguments in, exit status out; everything else is [`overnight::cli`].
 
-use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
-    match &arguments[..] {
-        [command, run_dir] if command == "supervise" => {
-            overnight::runner::supervise_main(Path::new(run_dir))
-        }
-        _ => ExitCode::FAILURE,
-    }
+    overnight::cli::main()
 }

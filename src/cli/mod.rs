@@ -1,1 +1,168 @@
-//! (being written)
+//! The command line: one file a subcommand. Those that read or change the queue use the same commands as the chat, on
+//! the same database, and are safe while the bot runs.
+//!
+//! Exit status: 0 done · 1 the answer is no, or it could not be done · 2 wrong arguments or configuration; nothing was
+//! started.
+
+mod ask;
+mod demo;
+mod is_overnight;
+mod queue;
+mod run;
+mod start;
+
+use crate::config::{Config, ConfigError, Overrides};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Builds your queued tasks while you sleep and tells the truth about them in the morning.
+#[derive(Debug, Parser)]
+#[command(name = "overnight", version, after_help = "First try: overnight demo")]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every subcommand takes.
+#[derive(Debug, Args)]
+struct Global {
+    /// Data folder: database, logs, reports, vaults [default: $OVERNIGHT_HOME or ~/.overnight]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    home: Option<PathBuf>,
+    /// Configuration file [default: $OVERNIGHT_CONFIG, ./overnight.toml or the data folder's]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON instead of text, wherever something is read
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The bot: chat, nightly scheduler, morning brief. Ctrl-C ends it; builds go on and are found again
+    Run(run::RunArgs),
+    /// Live one night in half a minute, in a temporary folder, with real builds
+    Demo(demo::DemoArgs),
+    /// One session in the foreground, for cron: ends when its last build has ended
+    Start,
+    /// The queue
+    #[command(subcommand)]
+    Queue(queue::QueueCommand),
+    /// Let locked tasks run
+    Approve {
+        /// Task numbers
+        #[arg(required = true)]
+        tasks: Vec<i64>,
+    },
+    /// Refuse a task
+    Reject {
+        /// Task number
+        task: i64,
+        /// Why
+        reason: Vec<String>,
+    },
+    /// What is going on now
+    Status,
+    /// Whether it is night now: exit status 0 yes, 1 no
+    IsOvernight,
+    /// Write the report if it is due, and print it
+    Report,
+    /// Send the brief if it is due, and print it
+    Brief,
+    /// Look at this machine; with --fix do what is safe
+    Health {
+        /// Do what is safe now
+        #[arg(long)]
+        fix: bool,
+    },
+    /// The last seven days against the goals, and the machine
+    Metrics,
+    /// The end of a task's log
+    Log {
+        /// Task number
+        task: i64,
+        /// How many lines
+        #[arg(default_value_t = 40)]
+        lines: usize,
+    },
+    /// Why a task did or did not run
+    Why {
+        /// Task number
+        task: i64,
+    },
+    /// The last decisions
+    Audit {
+        /// How many
+        #[arg(default_value_t = 20)]
+        lines: usize,
+    },
+    /// Supervises one run; started by the bot itself
+    #[command(hide = true)]
+    Supervise {
+        /// The run's folder
+        folder: PathBuf,
+    },
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Command::Supervise { folder } = &cli.command {
+        return crate::runner::supervise_main(folder);
+    }
+    if let Command::Demo(args) = cli.command {
+        return finish(blocking(demo::demo(args)));
+    }
+    let config = match load(&cli.global) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("overnight: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let json = cli.global.json;
+    let text = |text: String| ask::ask(&config, text, json);
+    finish(match cli.command {
+        Command::Run(args) => blocking(run::run(&config, args)),
+        Command::Start => blocking(start::start(&config)),
+        Command::Queue(command) => blocking(queue::queue(&config, command, json)),
+        Command::Approve { tasks } => blocking(text(format!("/approve {}", numbers(&tasks)))),
+        Command::Reject { task, reason } => blocking(text(format!("/reject {task} {}", reason.join(" ")))),
+        Command::Status => blocking(text("/status".into())),
+        Command::IsOvernight => Ok(is_overnight::is_overnight(&config, json)),
+        Command::Report => blocking(ask::report(&config, json)),
+        Command::Brief => blocking(ask::brief(&config, json)),
+        Command::Health { fix } => blocking(text(format!("/health{}", if fix { " fix" } else { "" }))),
+        Command::Metrics => blocking(text("/metrics".into())),
+        Command::Log { task, lines } => blocking(text(format!("/log {task} {lines}"))),
+        Command::Why { task } => blocking(text(format!("/why {task}"))),
+        Command::Audit { lines } => blocking(text(format!("/audit {lines}"))),
+        Command::Demo(_) | Command::Supervise { .. } => Ok(ExitCode::SUCCESS),
+    })
+}
+
+fn numbers(tasks: &[i64]) -> String {
+    tasks.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+fn load(global: &Global) -> Result<Config, ConfigError> {
+    Config::load(&Overrides { home: global.home.clone(), config_file: global.config.clone() })
+}
+
+fn blocking(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(work);
+    // A thread that waits for a line on standard input can't be interrupted.
+    runtime.shutdown_background();
+    outcome
+}
+
+fn finish(outcome: anyhow::Result<ExitCode>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        eprintln!("overnight: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -14,7 +14,7 @@ mod rust;
 mod tap;
 
 pub use judge::{Judgement, fully_named, judge};
-pub use measure::{Better, last_number, speed};
+pub use measure::{last_number, speed};
 
 use super::build::TestCounts;
 use std::borrow::Cow;

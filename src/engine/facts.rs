@@ -25,11 +25,12 @@ pub async fn night(
     let (_, _, late) = sessions::outputs(conn, session.id).await?;
     let next_night = settings.schedule.current_or_next(now);
     let until = session.brief_at.min(now).max(session.started_at);
+    let rows = builds::of_session(conn, session.id).await?;
     Ok(NightFacts {
         zone: settings.schedule.zone,
         now,
         max_concurrent: u32::try_from(settings.limits.max_builds).unwrap_or(u32::MAX),
-        builds: build_facts(engine, conn, builds::of_session(conn, session.id).await?, &checks).await?,
+        builds: build_facts(engine, conn, rows, &checks).await?,
         problems: problems(conn, session).await?,
         patterns: patterns(conn, session).await?,
         throttles: health::throttles(conn, session.started_at, until).await?.into_iter().map(|t| ThrottleFact {
@@ -216,6 +217,7 @@ pub async fn status(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Res
         resources: resources(engine, &world),
         next_wake: Some((wake.0, wake.1.to_owned())),
         next_night: settings.schedule.current_or_next(now).start,
+        locked: u32::try_from(locked(&world).len()).unwrap_or(u32::MAX),
         session,
     })
 }

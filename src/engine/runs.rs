@@ -131,7 +131,8 @@ async fn read_progress(engine: &Engine, build: BuildId) -> Result<(), StoreError
     let log = engine.parts.home.build_log(build);
     let (offset, agent) = {
         let mut conn = engine.parts.store.read().await?;
-        let task = tasks::get(&mut conn, builds::get(&mut conn, build).await?.task).await?;
+        let task = builds::get(&mut conn, build).await?.task;
+        let task = tasks::get(&mut conn, task).await?;
         (builds::log_offset(&mut conn, build).await?, agent_of(engine, &task).cloned())
     };
     let Some(agent) = agent else { return Ok(()) };

@@ -281,3 +281,34 @@ pub struct Dependency {
     /// Project and result commit, where there is one.
     pub result: Option<(String, String)>,
 }
+
+/// What a week came to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Week {
+    /// Tasks whose build was verified.
+    pub completed: i64,
+    /// Tasks whose build ended for good, stopped ones left out.
+    pub ended: i64,
+    /// Run time of verified builds, in hours.
+    pub hours: f64,
+    /// Problems fixed.
+    pub fixed: i64,
+}
+
+/// The builds and fixes since a moment.
+pub async fn week(conn: &mut Conn, since: DateTime<Utc>) -> Result<Week, StoreError> {
+    let since = ms(since);
+    let row = sqlx::query!(
+        "SELECT COUNT(*) FILTER (WHERE outcome = 'verified') AS completed, \
+         COUNT(*) FILTER (WHERE outcome NOT IN ('transient', 'stopped', 'cancelled')) AS ended, \
+         COALESCE(SUM(ended_at - started_at) FILTER (WHERE outcome = 'verified'), 0) AS \"shipped!: i64\", \
+         (SELECT COUNT(*) FROM problem JOIN session ON session.id = problem.session_id \
+          WHERE fixed IS NOT NULL AND session.started_at >= ?1) AS fixed \
+         FROM build WHERE ended_at >= ?1",
+        since
+    )
+    .fetch_one(conn)
+    .await?;
+    let hours = row.shipped as f64 / 3_600_000.0;
+    Ok(Week { completed: row.completed, ended: row.ended, hours, fixed: row.fixed })
+}

@@ -1,24 +1,9 @@
 //! What a measure command's number says when it is compared with the base's.
 
-use crate::domain::build::stored_words;
-use crate::domain::task::UnknownWord;
+use crate::domain::settings::Better;
 use crate::domain::words::number;
-use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
 
-/// Which way a measured number should go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum Better {
-    /// Times, sizes, counts of queries.
-    #[default]
-    Lower,
-    /// Rates, scores.
-    Higher,
-}
 
-stored_words!(Better, "direction", { Lower => "lower", Higher => "higher" });
 
 /// Differences up to this share of the larger number are called none: one run each can't tell more.
 const NOISE: f64 = 0.05;

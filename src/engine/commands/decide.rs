@@ -81,7 +81,8 @@ pub(super) async fn reject(
     super::request_stop(conn, Some(id), asker.who, now).await?;
     let why = if reason.trim().is_empty() { String::new() } else { format!(": {}", reason.trim()) };
     audit::append(conn, now, asker.who, "rejected", Some(id), &format!("rejected{why}")).await?;
-    say::redraw_cards(engine, conn, &tasks::get(conn, id).await?, now).await?;
+    let rejected = tasks::get(conn, id).await?;
+    say::redraw_cards(engine, conn, &rejected, now).await?;
     let mut reply = Reply::line(format!("✖️ #{id} {:?} is rejected{why}", task.spec.title));
     reply.message.closing = format!("/retry {id} puts it back.");
     Ok(reply.with(json!({"rejected": id})))

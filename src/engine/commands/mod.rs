@@ -28,7 +28,7 @@ pub async fn execute(
 ) -> Result<Reply, StoreError> {
     match command {
         Command::Start => Ok(welcome(engine)),
-        Command::Help { topic } => Ok(message_reply(topic.map_or_else(help_text, |topic| help(&topic)))),
+        Command::Help { topic } => Ok(message_reply(help(topic.as_deref()))),
         Command::QueueList { filter } => read::list(engine, conn, filter.as_deref(), now).await,
         Command::QueueAdd(drafts) => queue::add(engine, conn, asker, drafts, now).await,
         Command::Plain(text) => queue::plain(engine, conn, asker, &text, now).await,

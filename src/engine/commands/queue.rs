@@ -275,7 +275,8 @@ pub(super) async fn drop(
         approvals::void(conn, *id, "the task was dropped", now).await?;
         let stopped = super::request_stop(conn, Some(*id), asker.who, now).await?;
         audit::append(conn, now, asker.who, "dropped", Some(*id), "taken out of the queue").await?;
-        say::redraw_cards(engine, conn, &tasks::get(conn, *id).await?, now).await?;
+        let dropped = tasks::get(conn, *id).await?;
+        say::redraw_cards(engine, conn, &dropped, now).await?;
         let running = if stopped.is_empty() { "" } else { ", and its build is being stopped" };
         said.push(format!("#{id} {:?} is out of the queue{running}", task.spec.title));
     }

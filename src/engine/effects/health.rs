@@ -15,9 +15,9 @@ use std::path::PathBuf;
 const TRASH_BYTES: u64 = 5_000_000_000;
 
 /// What a health check found, with what was done about each.
-pub(crate) struct Checked {
-    pub(crate) problem: Problem,
-    pub(crate) fix: Option<Fix>,
+pub(in crate::engine) struct Checked {
+    pub(in crate::engine) problem: Problem,
+    pub(in crate::engine) fix: Option<Fix>,
 }
 
 pub(super) async fn check(engine: &Engine, session: SessionId) -> Result<(), StoreError> {
@@ -79,7 +79,7 @@ async fn note_fixed(engine: &Engine, session: SessionId, fixed: &[Checked]) -> R
 }
 
 /// Scans; with `fix_as` it also fixes what is safe, and that name is the folder in the trash.
-pub(crate) async fn look(engine: &Engine, fix_as: Option<&str>) -> Vec<Checked> {
+pub(in crate::engine) async fn look(engine: &Engine, fix_as: Option<&str>) -> Vec<Checked> {
     let mut checked = logs(engine, fix_as).await;
     checked.extend(databases(engine, fix_as).await);
     checked.extend(machine(engine).await);

@@ -3,10 +3,13 @@
 
 mod clones;
 mod collect;
-pub(super) use collect::refs;
+
 mod health;
 mod patterns;
 mod report;
+
+pub(super) use collect::refs;
+pub(super) use health::look;
 
 use super::{Engine, lock};
 use crate::domain::plan::Effect;

@@ -1,0 +1,89 @@
+//! `overnight run`: the bot in real time.
+
+use crate::app::{self, Outside};
+use crate::chat::terminal::{Terminal, TerminalOptions};
+use crate::clock::{Clock, FastClock};
+use crate::config::Config;
+use crate::engine::{Engine, failpoint};
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use clap::Args;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tracing_appender::rolling::{RollingFileAppender, Rotation};
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// Rehearse: begin at this moment instead of now (RFC 3339)
+    #[arg(long, value_name = "TIME", requires = "speed")]
+    rehearse_from: Option<DateTime<Utc>>,
+    /// Rehearse: so many times as fast as real time; builds take the time they take
+    #[arg(long, value_name = "FACTOR", requires = "rehearse_from", value_parser = speed)]
+    speed: Option<f64>,
+    /// Die at the n-th failpoint (debug builds only)
+    #[arg(long, hide = true)]
+    failpoint: Option<u64>,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed: f64 = text.parse().map_err(|_| format!("{text:?} is no number"))?;
+    if (1.0..=100_000.0).contains(&speed) { Ok(speed) } else { Err(format!("{speed} is not between 1 and 100000")) }
+}
+
+pub(super) async fn run(config: &Config, args: RunArgs) -> anyhow::Result<ExitCode> {
+    let mut outside = Outside::real()?;
+    if let (Some(from), Some(speed)) = (args.rehearse_from, args.speed) {
+        outside.clock = Arc::new(FastClock::new(from, speed));
+    }
+    let clock = Arc::clone(&outside.clock);
+    let engine = app::engine(config, outside).await?;
+    let _log = log_to_file(&engine, &config.log_level)?;
+    failpoint::arm(args.failpoint.unwrap_or(0));
+    say_what_is_missing(config, &engine);
+    let stop = app::stop_on_signals()?;
+    app::run(&engine, vec![Arc::new(terminal(clock))], stop, false).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The terminal chat on standard input and output.
+pub(super) fn terminal(clock: Arc<dyn Clock>) -> Terminal {
+    let started = format!("{:032x}", rand::random::<u128>());
+    Terminal::stdio(TerminalOptions {
+        width: TerminalOptions::PHONE,
+        color: std::io::stdout().is_terminal(),
+        clock,
+        key_prefix: started,
+    })
+}
+
+/// What works and what does not yet, in plain words before anything else.
+fn say_what_is_missing(config: &Config, engine: &Engine) {
+    let schedule = &engine.settings().schedule;
+    let next = schedule.current_or_next(engine.now()).start;
+    let file = config.config_file.as_ref().map_or("none".into(), |file| file.display().to_string());
+    println!("overnight is running. Data: {} · configuration: {file}", engine.home().root().display());
+    println!("Next night: {} ({}). Type /help, or Ctrl-C to end.", schedule.local(next).format("%a %H:%M"), schedule.zone);
+    for missing in &config.missing {
+        println!("  missing for {}: {}", missing.feature, missing.what);
+    }
+}
+
+/// `logs/overnight_execution.log`, a file a day, thirty kept.
+pub(super) fn log_to_file(
+    engine: &Engine,
+    level: &str,
+) -> anyhow::Result<tracing_appender::non_blocking::WorkerGuard> {
+    let appender = RollingFileAppender::builder()
+        .rotation(Rotation::DAILY)
+        .filename_prefix("overnight_execution")
+        .filename_suffix("log")
+        .latest_symlink("overnight_execution.log")
+        .max_log_files(30)
+        .build(engine.home().logs())
+        .context("can't write the log folder")?;
+    let (writer, guard) = tracing_appender::non_blocking(appender);
+    let filter = tracing_subscriber::EnvFilter::try_new(level).unwrap_or_default();
+    let _ = tracing_subscriber::fmt().with_writer(writer).with_ansi(false).with_env_filter(filter).try_init();
+    Ok(guard)
+}

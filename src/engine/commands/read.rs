@@ -1,0 +1,351 @@
+//! Reading: what waits, what runs, why, and what happened. Nothing here changes anything but `/health --fix`'s request.
+
+use super::task_or_answer;
+use crate::domain::build::{Build, Outcome, RunOwner};
+use crate::domain::id::TaskId;
+use crate::domain::message::{Attachment, Item, Message};
+use crate::domain::plan::choice::{self, Standing};
+use crate::domain::session::Phase;
+use crate::domain::status::status as status_message;
+use crate::domain::task::{Task, TaskState};
+use crate::domain::words::clock;
+use crate::engine::inbound::{Asker, Reply};
+use crate::engine::{Engine, effects, facts, perform, say};
+use crate::runner::last_lines;
+use crate::store::{Conn, StoreError, audit, builds, outbox, sessions, snapshot};
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Tasks listed in one message; the rest is counted.
+const LISTED: usize = 30;
+
+pub(super) async fn list(
+    engine: &Engine,
+    conn: &mut Conn,
+    filter: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<Reply, StoreError> {
+    let world = snapshot::load(conn, engine.settings(), BTreeSet::new(), now).await?;
+    let rows: Vec<(&Task, Standing)> = world
+        .tasks
+        .iter()
+        .map(|task| (task, choice::standing(&world, task, now)))
+        .filter(|(task, standing)| filter.is_none_or(|filter| matches_filter(task, standing, filter)))
+        .collect();
+    let data = rows.iter().map(|(task, standing)| listed(engine, task, standing)).collect::<Vec<_>>();
+    let locked = rows.iter().filter(|(_, standing)| matches!(standing, Standing::Locked { .. })).count();
+    let ready = rows.iter().filter(|(_, standing)| matches!(standing, Standing::Ready { .. })).count();
+    let mut message = match (rows.len(), filter) {
+        (0, None) => Message::line("📭 The queue is empty").closing("/queue add Optimize the report query | 4h | perf"),
+        (0, Some(filter)) => Message::line(format!("Nothing in the queue fits {filter:?}")),
+        (n, _) => Message::line(format!("🗒️ {n} in the queue · {ready} ready · {locked} locked")),
+    };
+    let items = rows.iter().take(LISTED).map(|(task, standing)| item(engine, task, standing)).collect();
+    message = message.section("", items);
+    if rows.len() > LISTED {
+        message.closing = format!("… and {} more; narrow it: /queue locked, /queue perf", rows.len() - LISTED);
+    }
+    Ok(Reply { message, data: json!(data), ..Reply::default() })
+}
+
+fn matches_filter(task: &Task, standing: &Standing, filter: &str) -> bool {
+    let word = filter.trim().to_lowercase();
+    let state = match standing {
+        Standing::Ready { .. } => "ready",
+        Standing::Building => "building",
+        Standing::Draft => "draft",
+        Standing::Locked { .. } => "locked",
+        _ => "waiting",
+    };
+    state == word
+        || word.parse() == Ok(task.spec.category)
+        || word.parse() == Ok(task.spec.priority)
+        || word.parse() == Ok(task.spec.kind)
+        || task.spec.project.as_deref() == Some(word.as_str())
+}
+
+fn item(engine: &Engine, task: &Task, standing: &Standing) -> Item {
+    let icon = match standing {
+        Standing::Locked { .. } => "🔒",
+        Standing::Building => "🔨",
+        Standing::Ready { .. } => "✔️",
+        Standing::Draft => "❔",
+        _ => "⏳",
+    };
+    let line = [task.spec.category.title().to_owned(), task.spec.priority.to_string(), task.spec.estimate_text()];
+    Item::new(icon, format!("#{} {}", task.id, task.spec.title))
+        .evidence(line.join(" · "))
+        .evidence(say::standing_words(standing, engine.settings()))
+}
+
+fn listed(engine: &Engine, task: &Task, standing: &Standing) -> serde_json::Value {
+    json!({
+        "id": task.id, "title": task.spec.title, "project": task.spec.project, "kind": task.spec.kind,
+        "category": task.spec.category, "priority": task.spec.priority,
+        "estimate_hours": f64::from(task.spec.estimate_minutes) / 60.0,
+        "standing": say::standing_words(standing, engine.settings()),
+        "locked": matches!(standing, Standing::Locked { .. }),
+        "ready": matches!(standing, Standing::Ready { .. }), "state": task.state, "attempts": task.attempts,
+    })
+}
+
+pub(super) async fn show(
+    engine: &Engine,
+    conn: &mut Conn,
+    id: TaskId,
+    now: DateTime<Utc>,
+) -> Result<Reply, StoreError> {
+    let task = task_or_answer!(conn, id);
+    let mut message = say::card(engine, conn, &task, now).await?;
+    let history = builds::of_task(conn, id, 5).await?;
+    message = message.section("Builds", history.iter().map(|build| build_item(engine, build)).collect());
+    let data = json!({"task": task, "builds": history});
+    Ok(Reply { key: None, message, data, ..Reply::default() })
+}
+
+fn build_item(engine: &Engine, build: &Build) -> Item {
+    let zone = engine.settings().schedule.zone;
+    let word = build.outcome.map_or_else(|| build.step.as_str().replace('_', " "), |o| o.as_str().replace('_', " "));
+    let icon = match build.outcome {
+        None => "🔨",
+        Some(Outcome::Verified) => "✅",
+        Some(Outcome::Transient) => "🔁",
+        Some(_) => "❌",
+    };
+    let mut item = Item::new(icon, format!("build {}: {word}", build.id)).evidence(format!(
+        "from {} {}",
+        build.started_at.with_timezone(&zone).format("%a"),
+        clock(build.started_at, zone)
+    ));
+    if !build.reason.is_empty() {
+        item = item.evidence(build.reason.clone());
+    }
+    if let Some(change) = &build.change {
+        item = item.evidence(format!("{} files, +{} −{}", change.files, change.insertions, change.deletions));
+    }
+    item
+}
+
+pub(super) async fn status(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Result<Reply, StoreError> {
+    let facts = facts::status(engine, conn, now).await?;
+    let data = json!({
+        "context": facts.session.as_ref().map_or("AWAKE", |session| if session.phase <= Phase::Brief { "SLEEPING" } else { "AWAKE" }),
+        "session": facts.session.as_ref().map(|session| json!({
+            "session_id": session.name(), "kind": session.kind, "phase": session.phase, "date": session.date,
+            "spawn_until": session.spawn_until, "brief_at": session.brief_at,
+        })),
+        "paused": facts.paused,
+        "builds": facts.builds.iter().map(|fact| json!({
+            "build": fact.build.id, "task": fact.task.id, "title": fact.task.spec.title, "step": fact.build.step,
+            "progress": fact.build.progress, "outcome": fact.build.outcome, "expected_finish": fact.expected_finish,
+        })).collect::<Vec<_>>(),
+        "next": facts.next.iter().map(|(task, why)| json!({"task": task.id, "why": why})).collect::<Vec<_>>(),
+        "permits": facts.permits_max, "held_up": facts.permits_blocked, "resources": facts.resources,
+        "next_night": facts.next_night,
+        "next_wake": facts.next_wake.as_ref().map(|(at, why)| json!({"at": at, "why": why})),
+    });
+    Ok(Reply { message: status_message(&facts), data, ..Reply::default() })
+}
+
+pub(super) async fn brief(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Result<Reply, StoreError> {
+    let Some(session) = sessions::latest(conn).await? else {
+        return Ok(Reply::line("There has been no night yet. /status says when the first one begins."));
+    };
+    let home = &engine.parts.home_chat;
+    let said = outbox::said(conn, home, &format!("brief:{}", session.date)).await?;
+    let message = match said {
+        Some(message) => message,
+        None => say::brief_of(engine, conn, &session, now).await?,
+    };
+    let data = json!({"session_id": session.name(), "date": session.date, "message": message});
+    Ok(Reply { message, data, ..Reply::default() })
+}
+
+pub(super) async fn report(conn: &mut Conn) -> Result<Reply, StoreError> {
+    let Some(path) = sessions::latest_report(conn).await? else {
+        return Ok(Reply::refuse("No report was written yet: the first comes at the end of the first night."));
+    };
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) => return Ok(Reply::refuse(format!("The report {path} can't be read: {error}"))),
+    };
+    let data = serde_json::from_str(&text).unwrap_or_default();
+    let name = Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut message = Message::line(format!("📄 {path}"));
+    message.attachments.push(Attachment { path, name });
+    Ok(Reply { message, data, ..Reply::default() })
+}
+
+pub(super) async fn log(engine: &Engine, conn: &mut Conn, id: TaskId, lines: usize) -> Result<Reply, StoreError> {
+    let task = task_or_answer!(conn, id);
+    let Some(build) = builds::of_task(conn, id, 1).await?.into_iter().next() else {
+        return Ok(Reply::refuse(format!("#{id} was never built, so there is no log. /why {id} says what it waits for.")));
+    };
+    // The verify log is what explains a failed check; otherwise the agent's own.
+    let checked = match (build.outcome, build.check) {
+        (Some(Outcome::TestsFailed | Outcome::Flaky), Some(check)) => perform::log_of(conn, RunOwner::Check(check)).await?,
+        _ => None,
+    };
+    let path = checked.map_or_else(|| engine.home().build_log(build.id), PathBuf::from);
+    let read = path.clone();
+    let tail = tokio::task::spawn_blocking(move || last_lines(&read, lines)).await;
+    let tail = match tail {
+        Ok(Ok(tail)) => tail,
+        _ => vec![],
+    };
+    let mut message = Message::line(format!("📜 #{id} {}: the last {} lines", task.spec.title, tail.len()));
+    message = message.section("", vec![Item { quote: tail.join("\n"), ..Item::new("", path.display().to_string()) }]);
+    Ok(Reply { message, data: json!({"path": path, "lines": tail}), ..Reply::default() })
+}
+
+pub(super) async fn why(engine: &Engine, conn: &mut Conn, id: TaskId, now: DateTime<Utc>) -> Result<Reply, StoreError> {
+    let task = task_or_answer!(conn, id);
+    let world = snapshot::load(conn, engine.settings(), BTreeSet::new(), now).await?;
+    let now_words = match task.state {
+        TaskState::Open | TaskState::Draft => {
+            let standing = choice::standing(&world, &task, now);
+            let ready = matches!(standing, Standing::Ready { .. });
+            let held = if ready { held_up(engine, &world, id, now) } else { String::new() };
+            format!("{}{held}", say::standing_words(&standing, engine.settings()))
+        }
+        TaskState::Done => builds::of_task(conn, id, 1).await?.first().map_or("done".into(), |build| {
+            format!("{}: {}", build.outcome.map_or("ended", Outcome::as_str).replace('_', " "), build.reason)
+        }),
+        TaskState::Dropped => "taken out of the queue".into(),
+    };
+    let zone = engine.settings().schedule.zone;
+    let entries = audit::of_task(conn, id, 15).await?;
+    let items = entries
+        .iter()
+        .map(|entry| {
+            let at = entry.at.with_timezone(&zone).format("%a %H:%M");
+            Item::new("", format!("{at} {}", entry.text)).evidence(entry.actor.clone())
+        })
+        .collect();
+    let message = Message::line(format!("🔎 #{id} {}", task.spec.title)).intro(now_words.clone()).section("Decisions", items);
+    Ok(Reply { message, data: json!({"task": id, "now": now_words, "decisions": entries}), ..Reply::default() })
+}
+
+/// Why a ready task does not run at this moment.
+fn held_up(engine: &Engine, world: &crate::domain::plan::Snapshot, id: TaskId, now: DateTime<Utc>) -> String {
+    if world.paused {
+        return ", but paused: /night resume".into();
+    }
+    if world.spawning_session(now).is_none() {
+        let next = engine.settings().schedule.current_or_next(now);
+        let spawn = if now < next.spawn { next.spawn } else { engine.settings().schedule.night(next.date.succ_opt().unwrap_or(next.date)).spawn };
+        return format!(", builds begin at {}; /run {id} builds it now", clock(spawn, engine.settings().schedule.zone));
+    }
+    let permits = world.permits();
+    if !permits.blocked_by.is_empty() {
+        let why: Vec<_> = permits.blocked_by.iter().map(ToString::to_string).collect();
+        return format!(", but held up: {}", why.join(", "));
+    }
+    let before = choice::ready(world, now).iter().position(|(task, _)| task.id == id).unwrap_or(0);
+    format!(", {} builds run of {}, {before} tasks are before it", world.builds.len(), permits.max)
+}
+
+pub(super) async fn health(
+    engine: &Engine,
+    conn: &mut Conn,
+    asker: Asker<'_>,
+    fix: bool,
+    now: DateTime<Utc>,
+) -> Result<Reply, StoreError> {
+    let folder = fix.then(|| format!("asked_{}", now.timestamp()));
+    if fix {
+        audit::append(conn, now, asker.who, "health", None, "asked to fix what is safe").await?;
+    }
+    let checked = effects::look(engine, folder.as_deref()).await;
+    let mut items = Vec::new();
+    for found in &checked {
+        let (icon, text) = match &found.fix {
+            Some(done) if done.is_fixed() => ("✅", done.text()),
+            Some(done) => ("⚠️", done.text()),
+            None => ("⚠️", found.problem.detail.clone()),
+        };
+        if found.fix.is_some() {
+            audit::append(conn, now, "host", "fixed", None, &text).await?;
+        }
+        items.push(Item::new(icon, text).evidence(found.problem.subject.clone()));
+    }
+    let fixed = checked.iter().filter(|found| found.fix.as_ref().is_some_and(crate::domain::problem::Fix::is_fixed)).count();
+    let verdict = match (checked.len(), fix) {
+        (0, _) => "💚 Nothing found that needs care".to_owned(),
+        (n, true) => format!("🔧 Problems found: {n}, fixed: {fixed}"),
+        (n, false) => format!("⚠️ Problems found: {n}"),
+    };
+    let mut message = Message::line(verdict).section("", items);
+    if !fix && checked.iter().any(|found| found.problem.fix.is_some()) {
+        message.closing = "/health fix does what is safe now; tonight's check does it anyway.".into();
+    }
+    let world = snapshot::load(conn, engine.settings(), BTreeSet::new(), now).await?;
+    let lines = facts::resources(engine, &world);
+    message = message.section("🖥️ This machine", lines.iter().map(|line| Item::new("", line)).collect());
+    let problems: Vec<_> = checked.iter().map(|f| json!({"problem": f.problem, "fix": f.fix})).collect();
+    Ok(Reply { message, data: json!({"problems": problems, "machine": lines}), ..Reply::default() })
+}
+
+pub(super) async fn metrics(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Result<Reply, StoreError> {
+    let week = builds::week(conn, now - chrono::TimeDelta::days(7)).await?;
+    let rate = if week.ended == 0 { None } else { Some(week.completed as f64 / week.ended as f64) };
+    let goal = |met: bool| if met { "✅" } else { "◻️" };
+    let percent = rate.map_or("no builds yet".into(), crate::domain::format::percent);
+    let items = vec![
+        Item::new(goal(week.completed >= 14), format!("{} builds completed (goal 14–21)", week.completed)),
+        Item::new(goal(week.hours >= 42.0), format!("{:.1} hours shipped (goal 42–56)", week.hours)),
+        Item::new(goal(week.fixed >= 7), format!("{} problems fixed (goal 7–14)", week.fixed)),
+        Item::new(goal(rate.is_some_and(|rate| rate >= 0.95)), format!("{percent} of ended tasks completed (goal 95 %)")),
+    ];
+    let world = snapshot::load(conn, engine.settings(), BTreeSet::new(), now).await?;
+    let lines = facts::resources(engine, &world);
+    let message = Message::line("📈 The last seven days").section("", items)
+        .section("🖥️ This machine", lines.iter().map(|line| Item::new("", line)).collect());
+    let data = json!({
+        "builds_completed": week.completed, "builds_ended": week.ended, "hours_shipped": week.hours,
+        "problems_fixed": week.fixed, "completion_rate": rate, "machine": world.samples.last(),
+    });
+    Ok(Reply { message, data, ..Reply::default() })
+}
+
+pub(super) async fn audit_rows(engine: &Engine, conn: &mut Conn, lines: usize) -> Result<Reply, StoreError> {
+    let entries = audit::last(conn, i64::try_from(lines).unwrap_or(100)).await?;
+    let zone = engine.settings().schedule.zone;
+    let items = entries
+        .iter()
+        .map(|entry| {
+            let at = entry.at.with_timezone(&zone).format("%d %b %H:%M:%S");
+            Item::new("", format!("{at} {} · {}", entry.kind, entry.text)).evidence(entry.actor.clone())
+        })
+        .collect();
+    let message = Message::line(format!("🧾 The last {} decisions", entries.len())).section("", items);
+    Ok(Reply { message, data: json!(entries), ..Reply::default() })
+}
+
+/// What is ready to be looked at, with where it is.
+pub(super) async fn review(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Result<Reply, StoreError> {
+    let Some(session) = sessions::latest(conn).await? else {
+        return Ok(Reply::line("Nothing to review yet: there has been no night."));
+    };
+    let facts = facts::night(engine, conn, &session, now).await?;
+    let mut items = Vec::new();
+    for fact in facts.builds.iter().filter(|fact| fact.result_ref.is_some()) {
+        let (Some(at), Some(outcome)) = (&fact.result_ref, fact.build.outcome) else { continue };
+        let icon = if outcome == Outcome::Verified { "✅" } else { "❔" };
+        let mut item = Item::new(icon, format!("#{} {}: {}", fact.task.id, fact.task.spec.title, outcome.as_str().replace('_', " ")));
+        if let (Some(project), Some(base), Some(result)) = (&fact.task.spec.project, &fact.build.base, &fact.build.result) {
+            let vault = engine.home().vaults().join(format!("{project}.git"));
+            item = item.evidence(format!("git -C {} diff {:.12} {:.12}", vault.display(), base, result));
+            let path = engine.settings().project(project).map(|p| p.path.display().to_string()).unwrap_or_default();
+            item = item.evidence(format!("git -C {path} fetch {} {at}", vault.display()));
+        } else {
+            item = item.evidence(at.clone());
+        }
+        items.push(item);
+    }
+    let verdict = if items.is_empty() { "👀 Nothing is ready to review".into() } else { format!("👀 {} to review", items.len()) };
+    let data = json!(items);
+    Ok(Reply { message: Message::line(verdict).section("", items), data, ..Reply::default() })
+}
