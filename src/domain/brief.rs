@@ -105,7 +105,7 @@ fn verdict(night: &Night<'_>) -> String {
 /// One or two sentences made of facts.
 fn intro(night: &Night<'_>) -> String {
     if night.missed() {
-        return format!("{}. Last night was missed: {}.", greeting(night.facts), missed_reason(night.facts));
+        return format!("{}. Nothing was built: {}.", greeting(night.facts), missed_reason(night.facts));
     }
     let ready: Vec<String> = night.standing(Standing::Ready).map(|(task, _)| phrase::ready(task.last)).collect();
     let mut sentences = vec![];

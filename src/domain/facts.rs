@@ -230,3 +230,6 @@ pub fn by_task(builds: &[BuildFact]) -> Vec<TaskNight<'_>> {
 fn later<'a>(a: &'a BuildFact, b: &'a BuildFact) -> &'a BuildFact {
     if (b.build.attempt, b.build.id) > (a.build.attempt, a.build.id) { b } else { a }
 }
+
+#[cfg(test)]
+pub(crate) mod sample;

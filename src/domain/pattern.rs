@@ -286,8 +286,8 @@ mod tests {
     fn thursdays() -> Vec<TaskEvent> {
         ["2026-02-05", "2026-02-12", "2026-02-19", "2026-02-26", "2026-03-12", "2026-03-19"]
             .iter()
-            .enumerate()
-            .map(|(n, date)| event(n as i64, "NBA rankings!", &format!("{date} 23:30")))
+            .zip(0..)
+            .map(|(date, n)| event(n, "NBA rankings!", &format!("{date} 23:30")))
             .collect()
     }
 
@@ -314,8 +314,9 @@ mod tests {
 
     #[test]
     fn a_no_silences_and_then_halves() {
+        let start = day("2026-01-01");
         let events: Vec<TaskEvent> = (0..12)
-            .map(|n| event(n, "x", &(day("2026-01-01") + Days::new(7 * n as u64)).format("%F 12:00").to_string()))
+            .map(|n| event(n, "x", &(start + chrono::Duration::weeks(n)).format("%F 12:00").to_string()))
             .collect();
         let no =
             |on: &str| vec![Dismissal { normal: normal_form("X"), project: None, weekday: Weekday::Thu, on: day(on) }];

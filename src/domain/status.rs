@@ -62,7 +62,7 @@ pub fn status(facts: &StatusFacts) -> Message {
     let resources = facts.resources.iter().map(|line| Item::new("", plain(line, 120))).collect();
     let blocked = facts.permits_blocked.iter().map(|why| Item::new("⏸️", plain(why, 200))).collect();
     Message::line(verdict(facts))
-        .section(format!("🔨 Building ({} of {})", running.len(), facts.permits_max), running)
+        .section(format!("🔨 Building ({} of {})", running.len(), facts.permits_max), capped(running, 0))
         .section("🏁 Ended tonight", capped(ended, 0))
         .section("⏭️ Next", listed("", &facts.next))
         .section("⏳ Waiting", listed("", &facts.waiting))
@@ -119,12 +119,11 @@ fn title(task: &Task) -> String {
 
 fn running(build: &BuildFact, facts: &StatusFacts) -> Item {
     use super::build::BuildStep;
-    let line = match build.build.progress {
-        Some(percent) => format!("{} {percent} %", bar(u32::from(percent))),
-        None => {
-            let percent = by_estimate(build, facts.now);
-            format!("{} about {percent} % by the estimate", bar(percent))
-        }
+    let line = if let Some(percent) = build.build.progress.map(|percent| percent.min(100)) {
+        format!("{} {percent} %", bar(u32::from(percent)))
+    } else {
+        let percent = by_estimate(build, facts.now);
+        format!("{} about {percent} % by the estimate", bar(percent))
     };
     let step = match build.build.step {
         BuildStep::Preparing => "Preparing its clone",
@@ -251,7 +250,7 @@ fn progress_item(number: usize, build: &BuildFact, facts: &StatusFacts) -> Item 
     let ran = one_decimal(hours(build.runtime(facts.now)));
     if build.standing() == Standing::Building {
         let status = match build.build.progress {
-            Some(percent) => format!("Status: In progress ({percent}%)"),
+            Some(percent) => format!("Status: In progress ({}%)", percent.min(100)),
             None => format!("Status: In progress (about {}% by the estimate)", by_estimate(build, facts.now)),
         };
         let estimate = one_decimal(f64::from(build.task.spec.estimate_minutes) / 60.0);
@@ -259,13 +258,9 @@ fn progress_item(number: usize, build: &BuildFact, facts: &StatusFacts) -> Item 
         item.quote = plain(build.build.progress_text.as_deref().unwrap_or(""), super::progress::TEXT_CHARS);
         return item;
     }
-    let status = match build.standing() {
-        Standing::Ready => "Completed ✅".to_string(),
-        _ => {
-            let (icon, words) = ending(build);
-            format!("{} {icon}", super::words::capital(words))
-        }
-    };
+    let (icon, words) = ending(build);
+    let words = if build.standing() == Standing::Ready { "completed" } else { words };
+    let status = format!("{} {icon}", super::words::capital(words));
     let mut item = item.evidence(format!("Status: {status}")).evidence(format!("Runtime: {ran} hours"));
     item.evidence.extend(build.measure_text.as_deref().map(|text| format!("Result: {}", plain(text, 200))));
     item

@@ -217,7 +217,9 @@ fn notes(night: &Night<'_>) -> Vec<Item> {
     lines.extend(facts.started_late_minutes.filter(|minutes| *minutes > 0).map(|minutes| {
         ("⏰", format!("The night began {} late", span(chrono::TimeDelta::try_minutes(minutes).unwrap_or_default())))
     }));
-    for (from, to) in &facts.slept {
+    // The intro of a missed night gives its one sleep as the reason already.
+    let said = night.missed() && facts.session.missed_reason.is_none() && facts.slept.len() == 1;
+    for (from, to) in facts.slept.iter().filter(|_| !said) {
         let (from, to) = (clock(*from, facts.zone), clock(*to, facts.zone));
         lines.push(("💤", format!("This machine was off or asleep from {from} to {to}")));
     }

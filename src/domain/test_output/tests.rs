@@ -288,12 +288,10 @@ fn unknown_output_gives_nothing() {
 
 #[test]
 fn names_are_capped_and_then_not_called_complete() {
-    let mut output = String::from("running 300 tests\n");
-    for n in 0..300 {
-        output.push_str(&format!("test t{n:03} ... FAILED\n"));
-    }
-    output.push_str("test result: FAILED. 0 passed; 300 failed; 0 ignored\n");
-    let read = read_counts(&output);
+    let lines: Vec<String> = (0..300).map(|n| format!("test t{n:03} ... FAILED")).collect();
+    let tests = lines.join("\n");
+    let read =
+        read_counts(&format!("running 300 tests\n{tests}\ntest result: FAILED. 0 passed; 300 failed; 0 ignored\n"));
     assert_eq!((read.failed, read.failing.len()), (Some(300), limits::NAMES));
     assert!(!fully_named(&read));
 }
