@@ -2,10 +2,12 @@
 //!
 //! Pure and deterministic: weighted words and a few rules, no model, so that the owner can be told why, and so that the
 //! same text always gets the same answer. Left out on purpose: deciding. A proposal is confirmed by the owner, and a lock
-//! found here can only be added to what the category says. English only, see [`words`].
+//! found here can only be added to what the category says. English only, see `words`.
 
 mod clause;
 mod lock;
+mod outside;
+mod settings;
 mod words;
 
 use crate::domain::category::Category;

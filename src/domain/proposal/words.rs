@@ -270,7 +270,8 @@ pub(super) static CONFIG: Words = Words::new(
     "default defaults password passwords passwd passphrase passphrases secret secrets token tokens credential \
      credentials permission permissions setting settings env .env envvar config configs configuration \
      configurations acl acls firewall apikey accesscontrol privilege privileges sudoers featureflag sshkey \
-     privatekey certificate certificates authorized_keys role roles crontab cors login-data",
+     privatekey certificate certificates authorized_keys role roles crontab cors login-data admin admins \
+     administrator superuser sudo",
 );
 
 /// Protections: switching one off or on is a change of access.
