@@ -5,6 +5,9 @@
 
 use super::words::{CONJUNCTIONS, FILLERS, PAIRS};
 
+/// Most words of a clause.
+const LONGEST: usize = 100;
+
 /// One word, lower-case.
 pub(super) struct Word {
     pub(super) text: String,
@@ -24,7 +27,7 @@ impl Clause {
     pub(super) fn head(&self) -> usize {
         self.words
             .iter()
-            .position(|w| !FILLERS.contains(&w.text.as_str()) && !w.text.bytes().all(|b| b.is_ascii_digit()))
+            .position(|w| !FILLERS.has(&w.text) && !w.text.bytes().all(|b| b.is_ascii_digit()))
             .unwrap_or(self.words.len())
     }
 
@@ -93,10 +96,14 @@ fn end_word(word: &mut String, current: &mut Clause, all: &mut Vec<Clause>) {
     let name = raw.starts_with(char::is_uppercase) && raw.chars().nth(1).is_some_and(char::is_lowercase);
     let text = raw.to_lowercase().replace("e-mail", "email");
     let text = text.strip_prefix("re-").unwrap_or(&text).to_owned();
-    if CONJUNCTIONS.contains(&text.as_str()) {
+    if CONJUNCTIONS.has(&text) {
         next_clause(current, all, true);
     } else {
         current.words.push(Word { text, name });
+        // The rules look back and forth within a clause; this keeps them linear on a text without any punctuation.
+        if current.words.len() >= LONGEST {
+            next_clause(current, all, true);
+        }
     }
 }
 

@@ -5,7 +5,13 @@
 //! They can only add a lock. Left out on purpose: other languages, and what the diff touches; that is looked at on its own.
 
 use super::clause::{Clause, clauses};
-use super::words::*;
+use super::outside::{outside, people_next};
+use super::settings::settings;
+use super::words::{
+    ADD, CHANGE, COMPOUND, DETERMINERS, FAULT, FEATURES, HARMLESS, LIVE_VERBS, MAKE_NEW, NEGATIONS, NOUN_CUES,
+    ORDER_CUES, OUTSIDE, PERFORM, PREPOSITIONS, SAFE_VERBS, SUBORDINATORS, SWITCH, TEXT_OR_TEST, TO_PEOPLE, TOLD_OF,
+    Words,
+};
 use crate::domain::category::Category;
 
 /// What a text asks for, and where.
@@ -34,14 +40,18 @@ pub(super) fn find(title: &str, details: &str) -> Option<Lock> {
     })
 }
 
-fn has(list: &[&str], word: &str) -> bool {
+pub(super) fn has(list: &Words, word: &str) -> bool {
+    list.has(word)
+}
+
+pub(super) fn one_of(list: &[&str], word: &str) -> bool {
     list.contains(&word)
 }
 
 /// An order: where its object starts, and the verb in its base form.
-struct Order {
-    object: usize,
-    verb: String,
+pub(super) struct Order {
+    pub(super) object: usize,
+    pub(super) verb: String,
 }
 
 /// The orders of one clause. A clause without a verb of its own takes that of the clause it is joined to: "change the
@@ -70,7 +80,7 @@ fn inherited(all: &[Clause], at: usize) -> Option<String> {
         if known_verb(&verb) {
             let object = object(clause, head + 1);
             // "Update the docs for login and settings": the settings are the docs' subject.
-            let subject = object.end < clause.words.len() && object.clone().any(|i| has(TEXT_OR_TEST, clause.get(i)));
+            let subject = object.end < clause.words.len() && object.clone().any(|i| has(&TEXT_OR_TEST, clause.get(i)));
             return (!subject).then_some(verb);
         }
     }
@@ -79,14 +89,17 @@ fn inherited(all: &[Clause], at: usize) -> Option<String> {
 
 fn known_verb(word: &str) -> bool {
     let base = base_of(word);
-    [SAFE_VERBS, CHANGE, MAKE_NEW, ADD, PERFORM, TO_PEOPLE, SWITCH, LIVE_VERBS].iter().any(|list| has(list, &base))
+    [&SAFE_VERBS, &CHANGE, &MAKE_NEW, &ADD, &PERFORM, &TO_PEOPLE, &SWITCH, &LIVE_VERBS]
+        .iter()
+        .any(|list| has(list, &base))
         || OUTSIDE.iter().any(|verb| verb.base == base && !verb.noun)
 }
 
 /// `changing` → `change`, where that is a verb we know; any other word as it is.
-fn base_of(word: &str) -> String {
+pub(super) fn base_of(word: &str) -> String {
     let Some(stem) = word.strip_suffix("ing").filter(|stem| stem.len() > 2) else { return word.to_owned() };
-    let known = |base: &str| [CHANGE, MAKE_NEW, ADD, SAFE_VERBS, SWITCH, PERFORM].iter().any(|list| has(list, base));
+    let known =
+        |base: &str| [&CHANGE, &MAKE_NEW, &ADD, &SAFE_VERBS, &SWITCH, &PERFORM].iter().any(|list| has(list, base));
     let doubled = &stem[..stem.len() - stem.chars().last().map_or(0, char::len_utf8)];
     [stem.to_owned(), format!("{stem}e"), doubled.to_owned()]
         .into_iter()
@@ -106,246 +119,44 @@ fn ordered(clause: &Clause, i: usize) -> Option<String> {
     if told_of(clause, i) {
         return None;
     }
-    let by = has(&["by", "start", "begin", "including", "include", "consider"], prev) && base_of(word) != word;
-    let cued = has(ORDER_CUES, prev) && known_verb(word);
-    let with_object = known_verb(word) && has(DETERMINERS, clause.get(i + 1)) && !has(NOUN_CUES, prev);
+    let by = one_of(&["by", "start", "begin", "including", "include", "consider"], prev) && base_of(word) != word;
+    let cued = has(&ORDER_CUES, prev) && known_verb(word);
+    let with_object = known_verb(word) && has(&DETERMINERS, clause.get(i + 1)) && !has(&NOUN_CUES, prev);
     (by || cued || with_object).then(|| base_of(word))
 }
 
 /// Negated, after "fails to", or in the description that follows a safe verb: "fix the crash when …".
-fn told_of(clause: &Clause, i: usize) -> bool {
+pub(super) fn told_of(clause: &Clause, i: usize) -> bool {
     let (prev, second) = (clause.before(i, 1), clause.before(i, 2));
-    if has(NEGATIONS, prev) {
+    if has(&NEGATIONS, prev) {
         return true;
     }
     let head = clause.head();
-    let safe = has(SAFE_VERBS, clause.get(head));
-    if prev == "to" && (has(TOLD_OF, second) && !has(NEGATIONS, clause.before(i, 3)) || safe && second == "time") {
+    let safe = has(&SAFE_VERBS, clause.get(head));
+    if prev == "to" && (has(&TOLD_OF, second) && !has(&NEGATIONS, clause.before(i, 3)) || safe && second == "time") {
         return true;
     }
-    safe && (head + 1..i)
-        .any(|at| has(SUBORDINATORS, clause.get(at)) && !has(&["so", "sure", "ensure", "such"], clause.before(at, 1)))
+    safe && (head + 1..i).any(|at| {
+        has(&SUBORDINATORS, clause.get(at)) && !one_of(&["so", "sure", "ensure", "such"], clause.before(at, 1))
+    })
 }
 
-fn has_fault(clause: &Clause) -> bool {
-    clause.words.iter().any(|word| has(FAULT, &word.text))
+pub(super) fn has_fault(clause: &Clause) -> bool {
+    clause.words.iter().any(|word| has(&FAULT, &word.text))
 }
 
 /// The words from `start` to the next preposition: what a verb acts on.
-fn object(clause: &Clause, start: usize) -> std::ops::Range<usize> {
+pub(super) fn object(clause: &Clause, start: usize) -> std::ops::Range<usize> {
     let start = start.min(clause.words.len());
-    let end = (start..clause.words.len()).find(|i| has(PREPOSITIONS, clause.get(*i))).unwrap_or(clause.words.len());
+    let end = (start..clause.words.len()).find(|i| has(&PREPOSITIONS, clause.get(*i))).unwrap_or(clause.words.len());
     start..end
 }
-
-// ---- external actions
-
-fn outside(clause: &Clause, orders: &[Order]) -> bool {
-    (0..clause.words.len()).any(|i| acts_outside(clause, i))
-        || orders.iter().any(|order| order_outside(clause, order))
-        || phrase_outside(clause)
-}
-
-fn acts_outside(clause: &Clause, i: usize) -> bool {
-    let word = clause.get(i);
-    for verb in OUTSIDE {
-        if word == verb.base {
-            return base_outside(clause, i, verb.noun);
-        }
-        if word == verb.gerund {
-            return gerund_outside(clause, i);
-        }
-        if word == verb.participle {
-            return participle_outside(clause, i);
-        }
-        if word == verb.third {
-            let safe = has(SAFE_VERBS, clause.get(clause.head()));
-            return !safe && !told_of(clause, i) && (people_next(clause, i) || !verb.noun && goes_to(clause, i));
-        }
-    }
-    false
-}
-
-fn base_outside(clause: &Clause, i: usize, noun: bool) -> bool {
-    let (prev, next) = (clause.before(i, 1), clause.get(i + 1));
-    let head = clause.head();
-    let reaches = people_next(clause, i) || goes_to(clause, i);
-    let compound = has(if noun || i != head { COMPOUND } else { COMPOUND_STRICT }, next)
-        || (i != head && has(EVENTS, next) && has(COMPOUND, clause.get(i + 2)));
-    if has(RESOURCES, object(clause, i + 1).last().map_or("", |at| clause.get(at))) && !reaches {
-        return false;
-    }
-    if i == head {
-        let statement = noun && (has(FAULT, next) || next.is_empty() && clause.joined);
-        return reaches || !compound && !statement;
-    }
-    if told_of(clause, i) || compound && !(reaches && has(ORDER_CUES, prev)) {
-        return false;
-    }
-    let described = has(DESCRIBING, clause.get(head));
-    if has(TOOLS, prev) {
-        return !described && !has(FAULT, next);
-    }
-    if has(NOUN_CUES, prev) {
-        return false;
-    }
-    if !noun {
-        return true;
-    }
-    let after_safe = i == head + 1 && has(SAFE_VERBS, prev);
-    has(ORDER_CUES, prev)
-        || has(DETERMINERS, next)
-        || !after_safe && (has(&["to", "onto", "into"], next) || people_next(clause, i))
-}
-
-fn gerund_outside(clause: &Clause, i: usize) -> bool {
-    let (prev, next) = (clause.before(i, 1), clause.get(i + 1));
-    let reaches = has(DETERMINERS, next) || people_next(clause, i) || goes_to(clause, i);
-    if !reaches || told_of(clause, i) {
-        return false;
-    }
-    if i == clause.head() {
-        return !has_fault(clause);
-    }
-    let caused = has(&["caused", "triggered", "produced", "reproduced"], clause.before(i, 2));
-    has(&["by", "start", "begin", "including", "include", "consider", "do", "keep"], prev) && !caused
-}
-
-/// "must be sent", "get it published".
-fn participle_outside(clause: &Clause, i: usize) -> bool {
-    const WANTED: &[&str] =
-        &["must", "should", "shall", "need", "needs", "has", "have", "to", "will", "want", "sure", "get", "ensure"];
-    let wanted = (0..i).any(|at| has(WANTED, clause.get(at)));
-    let passive = has(&["be", "get", "gets", "it", "them", "this", "being"], clause.before(i, 1));
-    wanted && passive && !told_of(clause, i)
-}
-
-/// People, or a place, right after a verb: "email all our customers".
-fn people_next(clause: &Clause, i: usize) -> bool {
-    let mut at = i + 1;
-    while at < i + 4 && has(DETERMINERS, clause.get(at)) && !has(RECIPIENTS, clause.get(at)) {
-        at += 1;
-    }
-    // "email users table": people that belong to a thing.
-    has(RECIPIENTS, clause.get(at)) && !has(COMPOUND, clause.get(at + 1))
-        || clause.get(at).contains('@')
-        || at == i + 1 && clause.words.get(at).is_some_and(|word| word.name) && clause.get(at + 1).is_empty()
-}
-
-/// "… to all customers", "… to Bob", "… on Slack", an address anywhere after the verb.
-fn goes_to(clause: &Clause, i: usize) -> bool {
-    // A recipient stands near its verb; a bound keeps a hostile text linear.
-    const NEAR: usize = 30;
-    (i + 1..clause.words.len().min(i + NEAR)).any(|at| {
-        let word = clause.get(at);
-        if word.contains('@') && word.len() > 1 {
-            return true;
-        }
-        has(&["to", "with", "on", "onto", "into"], word)
-            && (clause.words.get(at + 1).is_some_and(|next| next.name && has(&["to", "with"], word))
-                || clause.get(at + 1).strip_prefix('#').is_some_and(|name| name.starts_with(char::is_alphabetic))
-                || people_next(clause, at))
-    })
-}
-
-fn order_outside(clause: &Clause, order: &Order) -> bool {
-    let verb = order.verb.as_str();
-    let at = order.object.saturating_sub(1);
-    let object = object(clause, order.object);
-    let last = object.clone().last().map_or("", |i| clause.get(i));
-    let within = |list: &[&str]| object.clone().any(|i| has(list, clause.get(i)));
-    if has(REMOTE_PROGRAMS, verb) && !has(COMPOUND, clause.get(order.object)) && !has_fault(clause) {
-        return true;
-    }
-    if has(TO_PEOPLE, verb)
-        && (people_next(clause, at)
-            || has(&["write", "reply", "respond", "message", "text"], verb) && goes_to(clause, at))
-    {
-        return true;
-    }
-    if has(CALLS, verb) && within(FOREIGN) {
-        return true;
-    }
-    if has(PERFORM, verb) && has(EVENTS, last) || has(RUN, verb) && within(EVENTS) {
-        return true;
-    }
-    has(LIVE_VERBS, verb)
-        && clause.words.iter().enumerate().skip(order.object).any(|(i, word)| {
-            has(LIVE, &word.text) && !has(COMPOUND, clause.get(i + 1)) && !has(CODE_NOUNS, clause.get(i + 1))
-        })
-}
-
-fn phrase_outside(clause: &Clause) -> bool {
-    if has(DESCRIBING, clause.get(clause.head())) {
-        return false;
-    }
-    let text = clause.words.iter().fold(String::from(" "), |text, word| text + &word.text + " ");
-    OUTSIDE_PHRASES.iter().any(|phrase| text.contains(phrase))
-}
-
-// ---- settings, secrets, rights
-
-fn settings(clause: &Clause, orders: &[Order]) -> bool {
-    orders.iter().any(|order| {
-        let verb = order.verb.as_str();
-        if has(DESCRIBING, verb) {
-            return false;
-        }
-        let object = object(clause, order.object);
-        if object.clone().any(|i| has(TEXT_OR_TEST, clause.get(i))) {
-            return false;
-        }
-        let changes = has(CHANGE, verb) || has(SWITCH, verb);
-        let in_object = object.clone().any(|i| {
-            let word = clause.get(i);
-            let bare = final_noun(clause, i);
-            has(CONFIG, word) && (bare || changes && !code_follows(clause, i))
-                || has(PROTECTIONS, word) && has(SWITCH, verb) && !code_follows(clause, i)
-        });
-        in_object && (changes || acts_on_it_whole(clause, &object, verb)) || changes && in_place(clause, &object)
-    })
-}
-
-/// Nothing but the end or a preposition after it: the setting itself, not some code named after it.
-fn final_noun(clause: &Clause, i: usize) -> bool {
-    let next = clause.get(i + 1);
-    next.is_empty() || has(PREPOSITIONS, next)
-}
-
-fn code_follows(clause: &Clause, i: usize) -> bool {
-    (i + 1..i + 3).any(|at| has(CODE_NOUNS, clause.get(at)))
-}
-
-/// "Fix the permissions", "clean up the config", "make the permissions stricter"; not "fix the settings page".
-fn acts_on_it_whole(clause: &Clause, object: &std::ops::Range<usize>, verb: &str) -> bool {
-    if has(
-        &["test", "review", "audit", "list", "check", "verify", "handle", "measure", "profile", "benchmark", "catch"],
-        verb,
-    ) {
-        return false;
-    }
-    object.clone().last().is_some_and(|last| has(CONFIG, clause.get(last)))
-        && object.clone().all(|i| !has(FAULT, clause.get(i)))
-}
-
-/// "Add Bob to the access list", "move the key into .env".
-fn in_place(clause: &Clause, object: &std::ops::Range<usize>) -> bool {
-    let harmless = object.clone().last().is_some_and(|last| has(HARMLESS, clause.get(last)));
-    !harmless
-        && (object.end..clause.words.len()).any(|i| {
-            has(CONFIG, clause.get(i))
-                && final_noun(clause, i)
-                && (object.end..i).rev().take(3).any(|at| has(&["to", "into", "in", "from", "on"], clause.get(at)))
-        })
-}
-
-// ---- new features
 
 fn feature(clause: &Clause, orders: &[Order]) -> bool {
     let head = clause.head();
     if clause.get(0) == "new" || clause.get(head) == "new" {
         let object = object(clause, head);
-        if object.last().is_some_and(|last| has(FEATURES, clause.get(last))) && !has_fault(clause) {
+        if object.last().is_some_and(|last| has(&FEATURES, clause.get(last))) && !has_fault(clause) {
             return true;
         }
     }
@@ -355,25 +166,25 @@ fn feature(clause: &Clause, orders: &[Order]) -> bool {
 fn makes_new(clause: &Clause, order: &Order) -> bool {
     let verb = order.verb.as_str();
     let object = object(clause, order.object);
-    if has(&["let", "allow"], verb) {
+    if one_of(&["let", "allow"], verb) {
         return people_next(clause, order.object.saturating_sub(1));
     }
     let Some(last) = object.clone().last().map(|i| clause.get(i)) else { return false };
-    if has(HARMLESS, last) || object.clone().any(|i| has(TEXT_OR_TEST, clause.get(i))) {
+    if has(&HARMLESS, last) || object.clone().any(|i| has(&TEXT_OR_TEST, clause.get(i))) {
         return false;
     }
-    if has(MAKE_NEW, verb) {
+    if has(&MAKE_NEW, verb) {
         // "Design review": a noun that looks like an order.
-        return !has(COMPOUND, last) || has(FEATURES, last);
+        return !has(&COMPOUND, last) || has(&FEATURES, last);
     }
-    if !has(ADD, verb) {
+    if !has(&ADD, verb) {
         return false;
     }
     // "Make the dashboard faster" has no feature as its last word, "add a dashboard" has.
-    has(FEATURES, last) && !in_docs(clause, &object)
-        || has(&["add", "create", "make"], verb) && object.clone().any(|i| clause.get(i) == "new")
+    has(&FEATURES, last) && !in_docs(clause, &object)
+        || one_of(&["add", "create", "make"], verb) && object.clone().any(|i| clause.get(i) == "new")
 }
 
 fn in_docs(clause: &Clause, object: &std::ops::Range<usize>) -> bool {
-    (object.end..clause.words.len().min(object.end + 4)).any(|i| has(TEXT_OR_TEST, clause.get(i)))
+    (object.end..clause.words.len().min(object.end + 4)).any(|i| has(&TEXT_OR_TEST, clause.get(i)))
 }

@@ -1,6 +1,26 @@
 //! The word lists of the rules. English only: a text in another language is not recognised as locked by its words, so it
 //! is the category, the approval and the look at the diff that hold there.
 
+use std::collections::HashSet;
+use std::sync::OnceLock;
+
+/// A list of words, split on first use.
+pub(super) struct Words {
+    text: &'static str,
+    set: OnceLock<HashSet<&'static str>>,
+}
+
+impl Words {
+    const fn new(text: &'static str) -> Self {
+        Self { text, set: OnceLock::new() }
+    }
+
+    /// Whether `word`, lower-case, is one of them.
+    pub(super) fn has(&self, word: &str) -> bool {
+        self.set.get_or_init(|| self.text.split_ascii_whitespace().collect()).contains(word)
+    }
+}
+
 /// Forms of a verb that acts on the world outside.
 pub(super) struct Verb {
     pub(super) base: &'static str,
@@ -59,737 +79,147 @@ pub(super) const OUTSIDE: &[Verb] = &[
 ];
 
 /// Verbs that reach people only when people stand after them.
-pub(super) const TO_PEOPLE: &[&str] = &[
-    "tell", "inform", "contact", "message", "text", "ping", "remind", "alert", "warn", "ask", "write", "reply",
-    "respond", "call", "phone", "bill", "invoice", "spam",
-];
+pub(super) static TO_PEOPLE: Words = Words::new(
+    "tell inform contact message text ping remind alert warn ask write reply respond call phone bill invoice spam",
+);
 
 /// Programs that talk to other machines.
-pub(super) const REMOTE_PROGRAMS: &[&str] =
-    &["curl", "wget", "ssh", "scp", "rsync", "sftp", "kubectl", "terraform", "ansible", "ansible-playbook", "helm"];
+pub(super) static REMOTE_PROGRAMS: Words =
+    Words::new("curl wget ssh scp rsync sftp kubectl terraform ansible ansible-playbook helm");
 
 /// Programs whose push or publish is one.
-pub(super) const TOOLS: &[&str] = &[
-    "git", "gh", "npm", "yarn", "pnpm", "cargo", "docker", "podman", "twine", "poetry", "gem", "fly", "vercel",
-    "heroku",
-];
+pub(super) static TOOLS: Words =
+    Words::new("git gh npm yarn pnpm cargo docker podman twine poetry gem fly vercel heroku");
 
 /// Who or what something goes out to.
-pub(super) const RECIPIENTS: &[&str] = &[
-    "customer",
-    "customers",
-    "user",
-    "users",
-    "client",
-    "clients",
-    "subscriber",
-    "subscribers",
-    "everyone",
-    "everybody",
-    "somebody",
-    "someone",
-    "team",
-    "teams",
-    "members",
-    "people",
-    "contacts",
-    "leads",
-    "investors",
-    "partner",
-    "partners",
-    "vendor",
-    "vendors",
-    "public",
-    "followers",
-    "audience",
-    "world",
-    "press",
-    "staff",
-    "employees",
-    "colleagues",
-    "coworkers",
-    "boss",
-    "ceo",
-    "manager",
-    "support",
-    "friends",
-    "family",
-    "patients",
-    "students",
-    "parents",
-    "me",
-    "him",
-    "her",
-    "them",
-    "us",
-    "slack",
-    "twitter",
-    "facebook",
-    "instagram",
-    "linkedin",
-    "reddit",
-    "mastodon",
-    "youtube",
-    "tiktok",
-    "discord",
-    "telegram",
-    "whatsapp",
-    "github",
-    "gitlab",
-    "npm",
-    "pypi",
-    "crates.io",
-    "dockerhub",
-    "production",
-    "prod",
-    "live",
-    "staging",
-    "master",
-    "main",
-    "origin",
-    "upstream",
-    "app-store",
-    "appstore",
-    "s3",
-    "cdn",
-    "stripe",
-    "paypal",
-    "twilio",
-    "sendgrid",
-    "mailchimp",
-    "zapier",
-    "salesforce",
-    "hubspot",
-];
+pub(super) static RECIPIENTS: Words = Words::new(
+    "customer customers user users client clients subscriber subscribers everyone everybody somebody someone team \
+     teams members people contacts leads investors partner partners vendor vendors public followers audience \
+     world press staff employees colleagues coworkers boss ceo manager support friends family patients students \
+     parents me him her them us slack twitter facebook instagram linkedin reddit mastodon youtube tiktok discord \
+     telegram whatsapp github gitlab npm pypi crates.io dockerhub production prod live staging master main origin \
+     upstream app-store appstore s3 cdn stripe paypal twilio sendgrid mailchimp zapier salesforce hubspot",
+);
 
 /// What marks a call as one to somebody else's system.
-pub(super) const FOREIGN: &[&str] = &[
-    "external",
-    "third-party",
-    "3rd-party",
-    "thirdparty",
-    "vendor",
-    "partner",
-    "stripe",
-    "paypal",
-    "twilio",
-    "sendgrid",
-    "mailchimp",
-    "slack",
-    "twitter",
-    "facebook",
-    "instagram",
-    "linkedin",
-    "github",
-    "google",
-    "aws",
-    "openai",
-    "salesforce",
-    "hubspot",
-    "webhook",
-    "webhooks",
-    "production",
-    "prod",
-    "live",
-    "bank",
-    "payment",
-];
+pub(super) static FOREIGN: Words = Words::new(
+    "external third-party 3rd-party thirdparty vendor partner stripe paypal twilio sendgrid mailchimp slack \
+     twitter facebook instagram linkedin github google aws openai salesforce hubspot webhook webhooks production \
+     prod live bank payment",
+);
 
 /// Verbs that call something.
-pub(super) const CALLS: &[&str] = &["call", "invoke", "hit", "trigger", "request", "query"];
+pub(super) static CALLS: Words = Words::new("call invoke hit trigger request query");
 
 /// Nouns that follow another noun: after one of them, "push", "email" or "release" is no order.
-pub(super) const COMPOUND: &[&str] = &[
-    "page",
-    "pages",
-    "settings",
-    "setting",
-    "query",
-    "queries",
-    "template",
-    "templates",
-    "build",
-    "builds",
-    "script",
-    "scripts",
-    "job",
-    "jobs",
-    "queue",
-    "queues",
-    "worker",
-    "workers",
-    "handler",
-    "handlers",
-    "notification",
-    "notifications",
-    "form",
-    "forms",
-    "list",
-    "lists",
-    "endpoint",
-    "endpoints",
-    "service",
-    "services",
-    "module",
-    "modules",
-    "parser",
-    "test",
-    "tests",
-    "logic",
-    "function",
-    "class",
-    "component",
-    "button",
-    "buttons",
-    "bug",
-    "bugs",
-    "error",
-    "errors",
-    "crash",
-    "crashes",
-    "failure",
-    "failures",
-    "log",
-    "logs",
-    "table",
-    "tables",
-    "index",
-    "cache",
-    "pipeline",
-    "pipelines",
-    "process",
-    "workflow",
-    "workflows",
-    "documentation",
-    "notes",
-    "stack",
-    "graph",
-    "api",
-    "url",
-    "urls",
-    "validation",
-    "validator",
-    "address",
-    "addresses",
-    "field",
-    "fields",
-    "client",
-    "server",
-    "sender",
-    "regex",
-    "header",
-    "headers",
-    "rendering",
-    "column",
-    "columns",
-    "calculation",
-    "calculations",
-    "link",
-    "links",
-    "history",
-    "status",
-    "state",
-    "mortem",
-    "processing",
-    "processor",
-    "hook",
-    "hooks",
-    "event",
-    "events",
-    "subscription",
-    "flow",
-    "step",
-    "steps",
-    "time",
-    "times",
-    "size",
-    "mode",
-    "branch",
-    "branches",
-    "latency",
-    "performance",
-    "throughput",
-    "format",
-    "formatting",
-    "encoding",
-    "detection",
-    "counter",
-    "count",
-    "counts",
-    "limit",
-    "buffer",
-    "token",
-    "tokens",
-    "feed",
-    "model",
-    "schema",
-    "screen",
-    "view",
-    "dialog",
-    "preview",
-    "previews",
-    "editor",
-    "search",
-    "path",
-    "request",
-    "requests",
-    "response",
-    "delivery",
-    "code-path",
-    "box",
-    "inbox",
-    "bounce",
-    "bounces",
-    "retry",
-    "retries",
-    "rate",
-    "system",
-    "subsystem",
-    "backend",
-    "frontend",
-    "controller",
-    "route",
-    "timeout",
-    "timeouts",
-    "checklist",
-    "procedure",
-    "guide",
-    "candidate",
-    "version",
-    "artifact",
-    "artifacts",
-    "key",
-    "keys",
-    "mechanism",
-    "feature",
-    "method",
-    "operation",
-    "operations",
-    "loop",
-    "thread",
-    "threads",
-    "action",
-    "callback",
-    "callbacks",
-    "order",
-    "config",
-    "configuration",
-];
+pub(super) static COMPOUND: Words = Words::new(
+    "page pages settings setting query queries template templates build builds script scripts job jobs queue \
+     queues worker workers handler handlers notification notifications form forms list lists endpoint endpoints \
+     service services module modules parser test tests logic function class component button buttons bug bugs \
+     error errors crash crashes failure failures log logs table tables index cache pipeline pipelines process \
+     workflow workflows documentation notes stack graph api url urls validation validator address addresses field \
+     fields client server sender regex header headers rendering column columns calculation calculations link \
+     links history status state mortem processing processor hook hooks event events subscription flow step steps \
+     time times size mode branch branches latency performance throughput format formatting encoding detection \
+     counter count counts limit buffer token tokens feed model schema screen view dialog preview previews editor \
+     search path request requests response delivery code-path box inbox bounce bounces retry retries rate system \
+     subsystem backend frontend controller route timeout timeouts checklist procedure guide candidate version \
+     artifact artifacts key keys mechanism feature method operation operations loop thread threads action \
+     callback callbacks order config configuration",
+);
 
 /// After an order that is never a noun, only these make it one: "send button".
-pub(super) const COMPOUND_STRICT: &[&str] = &[
-    "button",
-    "endpoint",
-    "handler",
-    "function",
-    "method",
-    "buffer",
-    "loop",
-    "thread",
-    "path",
-    "error",
-    "errors",
-    "timeout",
-    "rate",
-    "logic",
-    "latency",
-    "performance",
-    "queue",
-    "workflow",
-    "job",
-    "step",
-    "failure",
-    "failures",
-    "button's",
-];
+pub(super) static COMPOUND_STRICT: Words = Words::new(
+    "button endpoint handler function method buffer loop thread path error errors timeout rate logic latency \
+     performance queue workflow job step failure failures button's",
+);
 
 /// What is released, pushed or sent inside a program.
-pub(super) const RESOURCES: &[&str] = &[
-    "lock",
-    "locks",
-    "mutex",
-    "memory",
-    "connection",
-    "connections",
-    "handle",
-    "handles",
-    "semaphore",
-    "buffer",
-    "buffers",
-    "descriptor",
-    "descriptors",
-    "resources",
-    "lease",
-    "leases",
-];
+pub(super) static RESOURCES: Words = Words::new(
+    "lock locks mutex memory connection connections handle handles semaphore buffer buffers descriptor \
+     descriptors resources lease leases",
+);
 
 /// Words that tell of a fault rather than give an order.
-pub(super) const FAULT: &[&str] = &[
-    "fail",
-    "fails",
-    "failing",
-    "failed",
-    "broken",
-    "breaks",
-    "crash",
-    "crashes",
-    "crashing",
-    "hang",
-    "hangs",
-    "hanging",
-    "slow",
-    "slowly",
-    "stuck",
-    "throws",
-    "errors",
-    "panics",
-    "leaks",
-    "wrong",
-    "missing",
-    "takes",
-    "doesn't",
-    "does",
-    "loses",
-    "duplicates",
-    "twice",
-    "ignores",
-    "returns",
-    "rejects",
-    "times",
-    "arrive",
-    "arrives",
-    "is",
-    "are",
-    "isn't",
-    "aren't",
-    "never",
-    "raises",
-    "blocks",
-    "overflows",
-    "deadlocks",
-    "drops",
-];
+pub(super) static FAULT: Words = Words::new(
+    "fail fails failing failed broken breaks crash crashes crashing hang hangs hanging slow slowly stuck throws \
+     errors panics leaks wrong missing takes doesn't does loses duplicates twice ignores returns rejects times \
+     arrive arrives is are isn't aren't never raises blocks overflows deadlocks drops",
+);
 
 /// Before a noun; after a verb.
-pub(super) const DETERMINERS: &[&str] = &[
-    "the",
-    "a",
-    "an",
-    "this",
-    "that",
-    "these",
-    "those",
-    "our",
-    "my",
-    "your",
-    "their",
-    "its",
-    "his",
-    "her",
-    "all",
-    "every",
-    "each",
-    "any",
-    "some",
-    "it",
-    "them",
-    "him",
-    "everyone",
-    "everybody",
-    "both",
-    "new",
-    "one",
-];
+pub(super) static DETERMINERS: Words = Words::new(
+    "the a an this that these those our my your their its his her all every each any some it them him everyone \
+     everybody both new one",
+);
 
 /// Before a word that is then no order although its form would allow it.
-pub(super) const NOUN_CUES: &[&str] = &[
-    "the",
-    "a",
-    "an",
-    "this",
-    "that",
-    "these",
-    "those",
-    "our",
-    "my",
-    "your",
-    "their",
-    "its",
-    "every",
-    "each",
-    "any",
-    "some",
-    "of",
-    "for",
-    "in",
-    "on",
-    "from",
-    "with",
-    "per",
-    "slow",
-    "broken",
-    "failed",
-    "failing",
-    "last",
-    "previous",
-    "nightly",
-    "weekly",
-    "daily",
-    "duplicate",
-    "duplicated",
-    "missing",
-    "old",
-    "up",
-    "during",
-    "between",
-    "no",
-];
+pub(super) static NOUN_CUES: Words = Words::new(
+    "the a an this that these those our my your their its every each any some of for in on from with per slow \
+     broken failed failing last previous nightly weekly daily duplicate duplicated missing old up during between \
+     no",
+);
 
 /// Before an order in the middle of a clause.
-pub(super) const ORDER_CUES: &[&str] = &[
-    "to",
-    "will",
-    "shall",
-    "must",
-    "should",
-    "can",
-    "could",
-    "would",
-    "please",
-    "you",
-    "we",
-    "i",
-    "they",
-    "auto",
-    "automatically",
-    "immediately",
-    "directly",
-    "just",
-    "now",
-    "always",
-    "finally",
-    "go",
-    "let's",
-    "lets",
-    "done",
-    "it",
-    "bot",
-    "afterwards",
-    "quickly",
-    "simply",
-    "do",
-];
+pub(super) static ORDER_CUES: Words = Words::new(
+    "to will shall must should can could would please you we i they auto automatically immediately directly just \
+     now always finally go let's lets done it bot afterwards quickly simply do",
+);
 
 /// Skipped at the start of a clause.
-pub(super) const FILLERS: &[&str] = &[
-    "please",
-    "finally",
-    "next",
-    "afterwards",
-    "additionally",
-    "kindly",
-    "now",
-    "can",
-    "could",
-    "would",
-    "will",
-    "you",
-    "we",
-    "i",
-    "should",
-    "must",
-    "need",
-    "needs",
-    "to",
-    "let's",
-    "lets",
-    "want",
-    "just",
-    "go",
-    "ahead",
-    "first",
-    "firstly",
-    "second",
-    "secondly",
-    "third",
-    "lastly",
-    "step",
-    "todo",
-    "task",
-    "urgent",
-    "quickly",
-    "simply",
-    "immediately",
-    "automatically",
-    "directly",
-    "have",
-    "be",
-    "sure",
-    "hey",
-    "ok",
-    "okay",
-    "jarvis",
-    "still",
-    "always",
-    "afterward",
-    "later",
-    "tonight",
-    "tomorrow",
-    "today",
-    "that",
-    "don't-forget",
-    "it's",
-    "time",
-];
+pub(super) static FILLERS: Words = Words::new(
+    "please finally next afterwards additionally kindly now can could would will you we i should must need needs \
+     to let's lets want just go ahead first firstly second secondly third lastly step todo task urgent quickly \
+     simply immediately automatically directly have be sure hey ok okay jarvis still always afterward later \
+     tonight tomorrow today that don't-forget it's time",
+);
 
 /// Words that end a clause and start another.
-pub(super) const CONJUNCTIONS: &[&str] =
-    &["and", "then", "also", "plus", "but", "or", "afterwards", "so", "before", "after", "once", "n"];
+pub(super) static CONJUNCTIONS: Words = Words::new("and then also plus but or afterwards so before after once n");
 
 /// After one of these, and after a safe verb, comes the description of a fault.
-pub(super) const SUBORDINATORS: &[&str] =
-    &["when", "whenever", "if", "while", "where", "that", "which", "who", "whose", "why", "how", "because"];
+pub(super) static SUBORDINATORS: Words =
+    Words::new("when whenever if while where that which who whose why how because");
 
 /// What stands right before an order that is not meant.
-pub(super) const NEGATIONS: &[&str] = &[
-    "don't", "dont", "doesn't", "doesnt", "didn't", "didnt", "not", "never", "cannot", "can't", "cant", "won't",
-    "wouldn't",
-];
+pub(super) static NEGATIONS: Words =
+    Words::new("don't dont doesn't doesnt didn't didnt not never cannot can't cant won't wouldn't");
 
 /// "… to send": told of, not asked for.
-pub(super) const TOLD_OF: &[&str] = &[
-    "fail",
-    "fails",
-    "failed",
-    "failing",
-    "failure",
-    "unable",
-    "inability",
-    "tries",
-    "trying",
-    "tried",
-    "attempts",
-    "attempting",
-    "attempted",
-    "refuses",
-    "how",
-    "used",
-    "slow",
-];
+pub(super) static TOLD_OF: Words = Words::new(
+    "fail fails failed failing failure unable inability tries trying tried attempts attempting attempted refuses \
+     how used slow",
+);
 
 /// Verbs that change or describe the code at hand and nothing outside.
-pub(super) const SAFE_VERBS: &[&str] = &[
-    "fix",
-    "repair",
-    "resolve",
-    "correct",
-    "debug",
-    "handle",
-    "prevent",
-    "avoid",
-    "stop",
-    "investigate",
-    "optimize",
-    "optimise",
-    "speed",
-    "improve",
-    "reduce",
-    "accelerate",
-    "tune",
-    "profile",
-    "benchmark",
-    "measure",
-    "refactor",
-    "simplify",
-    "test",
-    "cache",
-    "document",
-    "describe",
-    "explain",
-    "comment",
-    "analyze",
-    "analyse",
-    "review",
-    "audit",
-    "summarize",
-    "summarise",
-    "research",
-    "list",
-    "verify",
-    "check",
-    "clarify",
-    "parallelize",
-    "batch",
-    "minimize",
-    "minimise",
-    "harden",
-    "catch",
-    "log",
-    "trace",
-];
+pub(super) static SAFE_VERBS: Words = Words::new(
+    "fix repair resolve correct debug handle prevent avoid stop investigate optimize optimise speed improve \
+     reduce accelerate tune profile benchmark measure refactor simplify test cache document describe explain \
+     comment analyze analyse review audit summarize summarise research list verify check clarify parallelize \
+     batch minimize minimise harden catch log trace",
+);
 
 /// Verbs that only describe.
-pub(super) const DESCRIBING: &[&str] = &[
-    "document",
-    "describe",
-    "explain",
-    "comment",
-    "analyze",
-    "analyse",
-    "review",
-    "summarize",
-    "summarise",
-    "research",
-    "clarify",
-    "investigate",
-];
+pub(super) static DESCRIBING: Words = Words::new(
+    "document describe explain comment analyze analyse review summarize summarise research clarify investigate",
+);
 
 /// Verbs that, with a noun of [`EVENTS`], act outside.
-pub(super) const PERFORM: &[&str] = &[
-    "do", "make", "perform", "trigger", "start", "run", "execute", "cut", "initiate", "schedule", "create", "write",
-    "draft", "compose", "kick", "place", "issue", "prepare",
-];
+pub(super) static PERFORM: Words = Words::new(
+    "do make perform trigger start run execute cut initiate schedule create write draft compose kick place issue \
+     prepare open file raise",
+);
 
 /// Of [`PERFORM`], those that act whatever stands after the noun: "run the deploy script".
-pub(super) const RUN: &[&str] = &["run", "execute", "trigger", "start", "kick", "initiate", "perform", "do"];
+pub(super) static RUN: Words = Words::new("run execute trigger start kick initiate perform do");
 
 /// Nouns that are actions outside.
-pub(super) const EVENTS: &[&str] = &[
-    "release",
-    "deploy",
-    "deployment",
-    "redeploy",
-    "redeployment",
-    "rollout",
-    "post",
-    "posts",
-    "tweet",
-    "tweets",
-    "email",
-    "emails",
-    "mail",
-    "mails",
-    "newsletter",
-    "newsletters",
-    "campaign",
-    "campaigns",
-    "announcement",
-    "announcements",
-    "refund",
-    "refunds",
-    "payment",
-    "payments",
-    "publication",
-    "push",
-    "invoice",
-    "invoices",
-    "invitation",
-    "invitations",
-    "purchase",
-    "broadcast",
-    "launch",
-    "mailing",
-];
+pub(super) static EVENTS: Words = Words::new(
+    "release deploy deployment redeploy redeployment rollout post posts tweet tweets email emails mail mails \
+     newsletter newsletters campaign campaigns announcement announcements refund refunds payment payments \
+     publication push invoice invoices invitation invitations purchase broadcast launch mailing pullrequest \
+     ticket tickets",
+);
 
 /// Orders of several words, by their words.
 pub(super) const OUTSIDE_PHRASES: &[&str] = &[
@@ -814,482 +244,113 @@ pub(super) const OUTSIDE_PHRASES: &[&str] = &[
 ];
 
 /// What is done to a live system.
-pub(super) const LIVE_VERBS: &[&str] = &[
-    "run", "apply", "migrate", "restart", "reboot", "delete", "drop", "truncate", "wipe", "execute", "change",
-    "update", "switch", "roll", "install", "upgrade", "clear", "purge", "flush", "shut", "stop", "kill", "reset",
-    "restore", "vacuum",
-];
+pub(super) static LIVE_VERBS: Words = Words::new(
+    "run apply migrate restart reboot delete drop truncate wipe execute change update switch roll install upgrade \
+     clear purge flush shut stop kill reset restore vacuum",
+);
+
+/// Verbs that, with "to" one of [`SYSTEMS`], move data out.
+pub(super) static MOVE_OUT: Words = Words::new(
+    "sync export copy import stream connect move migrate write save store report backup back mirror replicate \
+     hook link file open put add log commit merge sign register",
+);
+
+/// Systems of others, and live ones.
+pub(super) static SYSTEMS: Words = Words::new(
+    "slack twitter facebook instagram linkedin reddit mastodon youtube tiktok discord telegram whatsapp github \
+     gitlab npm pypi crates.io dockerhub production prod live origin upstream s3 cdn stripe paypal twilio \
+     sendgrid mailchimp zapier salesforce hubspot google aws notion jira",
+);
 
 /// Live systems.
-pub(super) const LIVE: &[&str] = &["production", "prod", "live"];
+pub(super) static LIVE: Words = Words::new("production prod live");
 
 /// Settings, secrets and rights.
-pub(super) const CONFIG: &[&str] = &[
-    "password",
-    "passwords",
-    "passwd",
-    "passphrase",
-    "passphrases",
-    "secret",
-    "secrets",
-    "token",
-    "tokens",
-    "credential",
-    "credentials",
-    "permission",
-    "permissions",
-    "setting",
-    "settings",
-    "env",
-    ".env",
-    "envvar",
-    "config",
-    "configs",
-    "configuration",
-    "configurations",
-    "acl",
-    "acls",
-    "firewall",
-    "apikey",
-    "accesscontrol",
-    "privilege",
-    "privileges",
-    "sudoers",
-    "featureflag",
-    "sshkey",
-    "privatekey",
-    "certificate",
-    "certificates",
-    "authorized_keys",
-    "role",
-    "roles",
-    "crontab",
-    "cors",
-    "login-data",
-];
+pub(super) static CONFIG: Words = Words::new(
+    "default defaults password passwords passwd passphrase passphrases secret secrets token tokens credential \
+     credentials permission permissions setting settings env .env envvar config configs configuration \
+     configurations acl acls firewall apikey accesscontrol privilege privileges sudoers featureflag sshkey \
+     privatekey certificate certificates authorized_keys role roles crontab cors login-data admin admins \
+     administrator superuser sudo",
+);
 
 /// Protections: switching one off or on is a change of access.
-pub(super) const PROTECTIONS: &[&str] = &[
-    "auth",
-    "authentication",
-    "authorization",
-    "authorisation",
-    "2fa",
-    "mfa",
-    "tls",
-    "ssl",
-    "https",
-    "cors",
-    "csrf",
-    "sandbox",
-    "firewall",
-    "two-factor",
-    "encryption",
-    "access",
-    "login",
-    "signature",
-    "antivirus",
-    "selinux",
-];
+pub(super) static PROTECTIONS: Words = Words::new(
+    "auth authentication authorization authorisation 2fa mfa tls ssl https cors csrf sandbox firewall two-factor \
+     encryption access login signature antivirus selinux",
+);
 
 /// What is done to a protection.
-pub(super) const SWITCH: &[&str] = &[
-    "disable", "enable", "bypass", "skip", "turn", "remove", "relax", "loosen", "weaken", "grant", "revoke", "give",
-    "restrict", "deny", "require",
-];
+pub(super) static SWITCH: Words =
+    Words::new("disable enable bypass skip turn remove relax loosen weaken grant revoke give restrict deny require");
 
 /// What changes a setting, or lets a secret out.
-pub(super) const CHANGE: &[&str] = &[
-    "change",
-    "set",
-    "reset",
-    "update",
-    "rotate",
-    "renew",
-    "replace",
-    "add",
-    "remove",
-    "delete",
-    "create",
-    "grant",
-    "revoke",
-    "give",
-    "allow",
-    "deny",
-    "enable",
-    "disable",
-    "modify",
-    "edit",
-    "adjust",
-    "tweak",
-    "switch",
-    "turn",
-    "configure",
-    "reconfigure",
-    "store",
-    "save",
-    "commit",
-    "hardcode",
-    "hard-code",
-    "rename",
-    "migrate",
-    "move",
-    "generate",
-    "regenerate",
-    "put",
-    "insert",
-    "write",
-    "overwrite",
-    "override",
-    "drop",
-    "purge",
-    "expose",
-    "share",
-    "print",
-    "dump",
-    "copy",
-    "extract",
-    "reveal",
-    "show",
-    "upload",
-    "increase",
-    "decrease",
-    "raise",
-    "lower",
-    "bump",
-    "relax",
-    "tighten",
-    "loosen",
-    "bypass",
-    "use",
-    "read",
-    "fetch",
-    "get",
-    "steal",
-    "assign",
-    "invalidate",
-    "swap",
-    "tune",
-    "build",
-    "implement",
-    "introduce",
-    "install",
-    "import",
-    "export",
-    "leak",
-    "unlock",
-];
+pub(super) static CHANGE: Words = Words::new(
+    "open close block whitelist allowlist change set reset update rotate renew replace add remove delete create \
+     grant revoke give allow deny enable disable modify edit adjust tweak switch turn configure reconfigure store \
+     save commit hardcode hard-code rename migrate move generate regenerate put insert write overwrite override \
+     drop purge expose share print dump copy extract reveal show upload increase decrease raise lower bump relax \
+     tighten loosen bypass use read fetch get steal assign invalidate swap tune build implement introduce install \
+     import export leak unlock",
+);
 
 /// After a setting's name these make it a piece of code.
-pub(super) const CODE_NOUNS: &[&str] = &[
-    "parser",
-    "parsing",
-    "loader",
-    "loading",
-    "lexer",
-    "tokenizer",
-    "module",
-    "modules",
-    "class",
-    "classes",
-    "function",
-    "method",
-    "test",
-    "tests",
-    "cache",
-    "caching",
-    "query",
-    "queries",
-    "table",
-    "index",
-    "serializer",
-    "struct",
-    "type",
-    "types",
-    "bug",
-    "bugs",
-    "error",
-    "errors",
-    "message",
-    "messages",
-    "warning",
-    "warnings",
-    "typo",
-    "typos",
-    "comment",
-    "comments",
-    "bucket",
-    "count",
-    "counter",
-    "docs",
-    "doc",
-    "documentation",
-    "readme",
-    "guide",
-    "reference",
-    "refresh",
-    "page's",
-    "benchmark",
-    "lookup",
-    "lookups",
-    "stream",
-];
+pub(super) static CODE_NOUNS: Words = Words::new(
+    "parser parsing loader loading lexer tokenizer module modules class classes function method test tests cache \
+     caching query queries table index serializer struct type types bug bugs error errors message messages \
+     warning warnings typo typos comment comments bucket count counter docs doc documentation readme guide \
+     reference refresh page's benchmark lookup lookups stream",
+);
 
 /// Objects that are never a feature by themselves, and that take the edge off a setting behind a preposition.
-pub(super) const HARMLESS: &[&str] = &[
-    "test",
-    "tests",
-    "doc",
-    "docs",
-    "documentation",
-    "comment",
-    "comments",
-    "docstring",
-    "docstrings",
-    "readme",
-    "changelog",
-    "guide",
-    "guides",
-    "handling",
-    "index",
-    "indexes",
-    "indices",
-    "cache",
-    "caches",
-    "caching",
-    "logging",
-    "log",
-    "logs",
-    "retry",
-    "retries",
-    "backoff",
-    "timeout",
-    "timeouts",
-    "example",
-    "examples",
-    "check",
-    "checks",
-    "benchmark",
-    "benchmarks",
-    "backup",
-    "backups",
-    "type",
-    "types",
-    "annotation",
-    "annotations",
-    "guard",
-    "guards",
-    "assertion",
-    "assertions",
-    "rotation",
-    "pooling",
-    "batching",
-    "memoization",
-    "compression",
-    "cleanup",
-    "vacuum",
-    "loading",
-    "prefetching",
-    "debouncing",
-    "throttling",
-    "fix",
-    "fixes",
-    "workaround",
-    "optimization",
-    "optimizations",
-    "algorithm",
-    "imports",
-    "code",
-    "typo",
-    "typos",
-    "reference",
-    "coverage",
-    "lint",
-    "lints",
-    "specification",
-    "spec",
-    "swagger",
-    "diagram",
-    "diagrams",
-    "explanation",
-    "overview",
-    "description",
-    "notes",
-    "tracing",
-    "pool",
-    "job",
-    "jobs",
-    "parser",
-    "architecture",
-];
+pub(super) static HARMLESS: Words = Words::new(
+    "test tests doc docs documentation comment comments docstring docstrings readme changelog guide guides \
+     handling index indexes indices cache caches caching logging log logs retry retries backoff timeout timeouts \
+     example examples check checks benchmark benchmarks backup backups type types annotation annotations guard \
+     guards assertion assertions rotation pooling batching memoization compression cleanup vacuum loading \
+     prefetching debouncing throttling fix fixes workaround optimization optimizations algorithm imports code \
+     typo typos reference coverage lint lints specification spec swagger diagram diagrams explanation overview \
+     description notes tracing pool job jobs parser architecture",
+);
 
 /// Documentation and tests.
-pub(super) const TEXT_OR_TEST: &[&str] = &[
-    "test",
-    "tests",
-    "doc",
-    "docs",
-    "documentation",
-    "comment",
-    "comments",
-    "docstring",
-    "docstrings",
-    "readme",
-    "changelog",
-    "guide",
-    "guides",
-    "example",
-    "examples",
-    "reference",
-    "wiki",
-    "manual",
-    "typo",
-    "typos",
-    "diagram",
-    "tutorial",
-];
+pub(super) static TEXT_OR_TEST: Words = Words::new(
+    "test tests doc docs documentation comment comments docstring docstrings readme changelog guide guides \
+     example examples reference wiki manual typo typos diagram tutorial",
+);
+
+/// Documentation alone.
+pub(super) static DOCS: Words =
+    Words::new("docs documentation readme changelog docstrings comments guide tutorial wiki swagger");
 
 /// What a user sees or calls.
-pub(super) const FEATURES: &[&str] = &[
-    "endpoint",
-    "endpoints",
-    "button",
-    "buttons",
-    "page",
-    "pages",
-    "ui",
-    "ux",
-    "gui",
-    "screen",
-    "screens",
-    "view",
-    "views",
-    "dashboard",
-    "dashboards",
-    "feature",
-    "features",
-    "form",
-    "forms",
-    "modal",
-    "dialog",
-    "tab",
-    "tabs",
-    "menu",
-    "menus",
-    "widget",
-    "widgets",
-    "chart",
-    "charts",
-    "route",
-    "routes",
-    "api",
-    "apis",
-    "command",
-    "commands",
-    "option",
-    "options",
-    "flag",
-    "flags",
-    "toggle",
-    "theme",
-    "themes",
-    "mode",
-    "integration",
-    "integrations",
-    "signup",
-    "sign-up",
-    "login",
-    "checkout",
-    "notification",
-    "notifications",
-    "banner",
-    "popup",
-    "pop-up",
-    "wizard",
-    "filter",
-    "filters",
-    "search",
-    "export",
-    "exports",
-    "import",
-    "app",
-    "bot",
-    "website",
-    "site",
-    "icon",
-    "icons",
-    "link",
-    "links",
-    "webhook",
-    "webhooks",
-    "subscription",
-    "subscriptions",
-    "feed",
-    "plugin",
-    "plugins",
-    "layout",
-    "sidebar",
-    "navbar",
-    "header",
-    "footer",
-    "dropdown",
-    "checkbox",
-    "tooltip",
-    "onboarding",
-    "upload",
-    "report",
-    "reports",
-    "leaderboard",
-    "profile",
-    "badge",
-    "badges",
-    "pagination",
-    "support",
-    "sorting",
-    "autocomplete",
-    "translation",
-    "translations",
-    "field",
-    "section",
-    "method",
-    "methods",
-    "tool",
-    "screenshot",
-    "newsletter",
-    "animation",
-    "logo",
-    "calendar",
-    "chat",
-];
+pub(super) static FEATURES: Words = Words::new(
+    "color colors colour colours font fonts wording style styles styling label labels endpoint endpoints button \
+     buttons page pages ui ux gui screen screens view views dashboard dashboards feature features form forms \
+     modal dialog tab tabs menu menus widget widgets chart charts route routes api apis command commands option \
+     options flag flags toggle theme themes mode integration integrations signup sign-up login checkout \
+     notification notifications banner popup pop-up wizard filter filters search export exports import app bot \
+     website site icon icons link links webhook webhooks subscription subscriptions feed plugin plugins layout \
+     sidebar navbar header footer dropdown checkbox tooltip onboarding upload report reports leaderboard profile \
+     badge badges pagination support sorting autocomplete translation translations field section method methods \
+     tool screenshot newsletter animation logo calendar chat",
+);
 
 /// Verbs that make something new unless what they make is harmless.
-pub(super) const MAKE_NEW: &[&str] = &[
-    "build",
-    "implement",
-    "introduce",
-    "develop",
-    "design",
-    "launch",
-    "redesign",
-    "restyle",
-    "support",
-    "integrate",
-    "expose",
-    "offer",
-];
+pub(super) static MAKE_NEW: Words =
+    Words::new("build implement introduce develop design launch redesign restyle support integrate expose offer");
 
 /// Verbs that make something new when their object is a feature, or called new.
-pub(super) const ADD: &[&str] = &[
-    "add", "create", "make", "provide", "show", "display", "enable", "put", "insert", "include", "write", "place",
-    "set", "render", "extend", "change", "move", "rename", "remove", "delete", "hide", "replace", "update",
-];
+pub(super) static ADD: Words = Words::new(
+    "add create make provide show display enable put insert include write place set render extend change move \
+     rename remove delete hide replace update",
+);
 
 /// Ends the object of a verb.
-pub(super) const PREPOSITIONS: &[&str] = &[
-    "for", "to", "in", "on", "of", "about", "with", "from", "at", "by", "into", "onto", "against", "via", "using",
-    "without", "when", "whenever", "if", "while", "where", "that", "which", "who", "because", "so", "during", "within",
-    "as", "under", "over", "between", "through", "per", "until", "how", "why",
-];
+pub(super) static PREPOSITIONS: Words = Words::new(
+    "for to in on of about with from at by into onto against via using without when whenever if while where that \
+     which who because so during within as under over between through per until how why",
+);
 
 /// Two words that mean one thing.
 pub(super) const PAIRS: &[(&str, &str, &str)] = &[
@@ -1311,6 +372,9 @@ pub(super) const PAIRS: &[(&str, &str, &str)] = &[
     ("encryption", "keys", "privatekey"),
     ("deploy", "keys", "sshkey"),
     ("feature", "flags", "featureflag"),
+    ("pull", "requests", "pullrequest"),
+    ("merge", "requests", "pullrequest"),
+    ("who", "can", "whocan"),
     ("third", "party", "third-party"),
     ("3rd", "party", "3rd-party"),
     ("don't", "forget", "don't-forget"),
