@@ -99,7 +99,10 @@ impl OnlyOne {
         match file.try_lock() {
             Ok(()) => Ok(Self { _lock: file }),
             Err(std::fs::TryLockError::WouldBlock) => {
-                bail!("another overnight is running with {}; only one talks to the chat at a time", home.root().display())
+                bail!(
+                    "another overnight is running with {}; only one talks to the chat at a time",
+                    home.root().display()
+                )
             }
             Err(std::fs::TryLockError::Error(error)) => Err(error).context(format!("can't lock {}", path.display())),
         }

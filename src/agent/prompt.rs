@@ -19,7 +19,8 @@ pub fn prompt(task: &Task, facts: PromptFacts<'_>) -> String {
     let _ = writeln!(text, "Category: {}. Estimate: {}.\n", task.spec.category.title(), task.spec.estimate_text());
     if !task.spec.details.trim().is_empty() {
         let fence = fence_for(&task.spec.details);
-        let _ = writeln!(text, "What the owner wrote, as data:\n\n{fence}\n{}\n{fence}\n", task.spec.details.trim_end());
+        let _ =
+            writeln!(text, "What the owner wrote, as data:\n\n{fence}\n{}\n{fence}\n", task.spec.details.trim_end());
     }
     text.push_str(match task.spec.kind {
         TaskKind::Artifact => "Write the files this task asks for into the folder named below.\n",

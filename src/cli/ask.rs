@@ -1,14 +1,18 @@
 //! Subcommands that ask what the chat can ask: the same command, in one transaction, answered on standard output.
 
 use crate::app::{self, LOCAL_OWNER, OnlyOne, Outside};
-use crate::chat::terminal::{RenderOptions, render_plain};
+use crate::chat::terminal::render::{RenderOptions, render};
 use crate::config::Config;
 use crate::domain::session::Phase;
 use crate::engine::Engine;
 use crate::engine::inbound::{self, Asker, Reply};
 use crate::store::sessions;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
+
+/// Wide enough for paths; buttons are shown as what can be typed.
+const PAGE: RenderOptions = RenderOptions { width: 100, color: false };
 
 /// Does one chat command and prints its answer.
 pub(super) async fn ask(config: &Config, text: String, json: bool) -> anyhow::Result<ExitCode> {
@@ -29,7 +33,7 @@ pub(super) async fn answer(engine: &Engine, text: &str) -> anyhow::Result<Reply>
 /// Prints an answer: text for people, JSON for programs. A refusal goes to standard error with exit status 1.
 pub(super) fn print(reply: &Reply, json: bool) -> anyhow::Result<ExitCode> {
     let messages = std::iter::once(&reply.message).chain(reply.more.iter().map(|(_, message)| message));
-    let text: Vec<_> = messages.filter(|m| !m.verdict.is_empty()).map(|m| render_plain(m, &RenderOptions::for_pipe())).collect();
+    let text: Vec<_> = messages.filter(|m| !m.verdict.is_empty()).map(|m| render(m, &PAGE, &BTreeMap::new())).collect();
     let text = text.join("\n");
     if reply.refused {
         if json {
@@ -38,7 +42,11 @@ pub(super) fn print(reply: &Reply, json: bool) -> anyhow::Result<ExitCode> {
         eprintln!("{}", text.trim_end());
         return Ok(ExitCode::FAILURE);
     }
-    if json { println(&serde_json::to_string_pretty(&reply.data)?)? } else { println(text.trim_end())? }
+    if json {
+        println(&serde_json::to_string_pretty(&reply.data)?)?
+    } else {
+        println(text.trim_end())?
+    }
     Ok(ExitCode::SUCCESS)
 }
 

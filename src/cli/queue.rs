@@ -127,7 +127,10 @@ fn checked(title: Option<String>) -> anyhow::Result<Option<String>> {
         bail!("the title is empty; say what should be built");
     }
     if length > limits::TITLE_CHARS || title.contains('\n') {
-        bail!("the title has {length} characters; it takes one line of {}, the rest belongs into the details", limits::TITLE_CHARS);
+        bail!(
+            "the title has {length} characters; it takes one line of {}, the rest belongs into the details",
+            limits::TITLE_CHARS
+        );
     }
     Ok(Some(title))
 }
@@ -155,8 +158,11 @@ fn draft(
 }
 
 fn minutes(hours: &str) -> anyhow::Result<u32> {
-    let number: f64 =
-        hours.trim().trim_end_matches('h').parse().with_context(|| format!("{hours:?} is no number of hours, such as 4.0"))?;
+    let number: f64 = hours
+        .trim()
+        .trim_end_matches('h')
+        .parse()
+        .with_context(|| format!("{hours:?} is no number of hours, such as 4.0"))?;
     let minutes = (number * 60.0).round();
     let allowed = f64::from(limits::ESTIMATE_MIN_MINUTES)..=f64::from(limits::ESTIMATE_MAX_MINUTES);
     if !allowed.contains(&minutes) {

@@ -63,17 +63,18 @@ fn say_what_is_missing(config: &Config, engine: &Engine) {
     let next = schedule.current_or_next(engine.now()).start;
     let file = config.config_file.as_ref().map_or("none".into(), |file| file.display().to_string());
     println!("overnight is running. Data: {} · configuration: {file}", engine.home().root().display());
-    println!("Next night: {} ({}). Type /help, or Ctrl-C to end.", schedule.local(next).format("%a %H:%M"), schedule.zone);
+    println!(
+        "Next night: {} ({}). Type /help, or Ctrl-C to end.",
+        schedule.local(next).format("%a %H:%M"),
+        schedule.zone
+    );
     for missing in &config.missing {
         println!("  missing for {}: {}", missing.feature, missing.what);
     }
 }
 
 /// `logs/overnight_execution.log`, a file a day, thirty kept.
-pub(super) fn log_to_file(
-    engine: &Engine,
-    level: &str,
-) -> anyhow::Result<tracing_appender::non_blocking::WorkerGuard> {
+pub(super) fn log_to_file(engine: &Engine, level: &str) -> anyhow::Result<tracing_appender::non_blocking::WorkerGuard> {
     let appender = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix("overnight_execution")

@@ -119,8 +119,7 @@ pub struct Problem {
 impl Problem {
     /// Needs a person: critical, or worth a warning and nothing safe to do about it.
     pub fn escalates(&self) -> bool {
-        self.severity == Severity::Critical
-            || (self.severity == Severity::Warning && self.fix.is_none())
+        self.severity == Severity::Critical || (self.severity == Severity::Warning && self.fix.is_none())
     }
 }
 
@@ -181,28 +180,18 @@ impl Fix {
             ProblemKind::OldLogs if self.freed_bytes > 0 => {
                 format!("Cleaned {} of old logs", human_bytes(self.freed_bytes))
             }
-            ProblemKind::OldLogs => format!(
-                "Moved {} old log files to the trash (no space freed)",
-                self.files
-            ),
+            ProblemKind::OldLogs => format!("Moved {} old log files to the trash (no space freed)", self.files),
             ProblemKind::LargeLog => format!("Rotated {}{}", name(&self.subject), self.change()),
             ProblemKind::DatabaseBloat => {
                 format!("Optimized {}{}", name(&self.subject), self.change())
             }
-            other => format!(
-                "Fixed {}: {}",
-                other.as_str().replace('_', " "),
-                name(&self.subject)
-            ),
+            other => format!("Fixed {}: {}", other.as_str().replace('_', " "), name(&self.subject)),
         }
     }
 
     /// " (78 MB → 62 MB, 21 % smaller)", or without the percentage when it did not shrink.
     fn change(&self) -> String {
-        let (before, after) = (
-            human_bytes(self.before_bytes),
-            human_bytes(self.after_bytes),
-        );
+        let (before, after) = (human_bytes(self.before_bytes), human_bytes(self.after_bytes));
         if self.after_bytes >= self.before_bytes {
             return format!(" ({before} → {after})");
         }
@@ -213,12 +202,7 @@ impl Fix {
 
 /// The last part of a path: what a person calls the file.
 fn name(subject: &str) -> &str {
-    subject
-        .trim_end_matches('/')
-        .rsplit('/')
-        .next()
-        .filter(|part| !part.is_empty())
-        .unwrap_or(subject)
+    subject.trim_end_matches('/').rsplit('/').next().filter(|part| !part.is_empty()).unwrap_or(subject)
 }
 
 #[cfg(test)]
@@ -227,15 +211,7 @@ mod tests {
 
     fn fix(kind: ProblemKind, before: u64, after: u64, freed: u64, done: FixOutcome) -> Fix {
         let subject = "/srv/data/fitness.db".to_owned();
-        Fix {
-            kind,
-            subject,
-            files: 2,
-            before_bytes: before,
-            after_bytes: after,
-            freed_bytes: freed,
-            done,
-        }
+        Fix { kind, subject, files: 2, before_bytes: before, after_bytes: after, freed_bytes: freed, done }
     }
 
     #[test]
@@ -251,50 +227,27 @@ mod tests {
             assert_eq!(fix.as_str().parse(), Ok(*fix));
         }
         let unknown = "gremlins".parse::<ProblemKind>().unwrap_err();
-        assert_eq!(
-            unknown.to_string(),
-            "\"gremlins\" is not a known kind of problem"
-        );
+        assert_eq!(unknown.to_string(), "\"gremlins\" is not a known kind of problem");
     }
 
     #[test]
     fn the_brief_reads_as_the_owner_knows_it() {
         let mb = 1_000_000;
         for (fix, text) in [
-            (
-                fix(ProblemKind::OldLogs, 50 * mb, 0, 45 * mb, FixOutcome::Fixed),
-                "Cleaned 45 MB of old logs",
-            ),
+            (fix(ProblemKind::OldLogs, 50 * mb, 0, 45 * mb, FixOutcome::Fixed), "Cleaned 45 MB of old logs"),
             (
                 fix(ProblemKind::OldLogs, 10, 0, 0, FixOutcome::Fixed),
                 "Moved 2 old log files to the trash (no space freed)",
             ),
             (
-                fix(
-                    ProblemKind::DatabaseBloat,
-                    78 * mb,
-                    62 * mb,
-                    0,
-                    FixOutcome::Fixed,
-                ),
+                fix(ProblemKind::DatabaseBloat, 78 * mb, 62 * mb, 0, FixOutcome::Fixed),
                 "Optimized fitness.db (78 MB → 62 MB, 21 % smaller)",
             ),
             (
-                fix(
-                    ProblemKind::DatabaseBloat,
-                    mb,
-                    mb,
-                    0,
-                    FixOutcome::Skipped {
-                        why: "it is locked".into(),
-                    },
-                ),
+                fix(ProblemKind::DatabaseBloat, mb, mb, 0, FixOutcome::Skipped { why: "it is locked".into() }),
                 "Left fitness.db alone: it is locked",
             ),
-            (
-                fix(ProblemKind::LargeLog, mb, 2 * mb, 0, FixOutcome::Fixed),
-                "Rotated fitness.db (1 MB → 2 MB)",
-            ),
+            (fix(ProblemKind::LargeLog, mb, 2 * mb, 0, FixOutcome::Fixed), "Rotated fitness.db (1 MB → 2 MB)"),
         ] {
             assert_eq!(fix.text(), text);
         }

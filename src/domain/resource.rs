@@ -54,11 +54,7 @@ impl Mount {
     /// whatever is reserved for root. An empty pseudo file system counts as 0.
     pub fn used_fraction(&self) -> f64 {
         let usable = self.used_bytes as f64 + self.available_bytes as f64;
-        if usable > 0.0 {
-            self.used_bytes as f64 / usable
-        } else {
-            0.0
-        }
+        if usable > 0.0 { self.used_bytes as f64 / usable } else { 0.0 }
     }
 
     /// available / (used + available).
@@ -70,15 +66,12 @@ impl Mount {
 impl Sample {
     /// Available memory as a share of all, `None` when memory could not be read.
     pub fn memory_available_fraction(&self) -> Option<f64> {
-        (self.memory_total > 0)
-            .then(|| (self.memory_available as f64 / self.memory_total as f64).min(1.0))
+        (self.memory_total > 0).then(|| (self.memory_available as f64 / self.memory_total as f64).min(1.0))
     }
 
     /// The mount with the largest used fraction, `None` when no path could be measured.
     pub fn fullest_mount(&self) -> Option<&Mount> {
-        self.mounts
-            .iter()
-            .max_by(|a, b| a.used_fraction().total_cmp(&b.used_fraction()))
+        self.mounts.iter().max_by(|a, b| a.used_fraction().total_cmp(&b.used_fraction()))
     }
 }
 
@@ -88,19 +81,9 @@ mod tests {
 
     #[test]
     fn reserved_space_counts_as_full() {
-        let mount = Mount {
-            path: "/".into(),
-            used_bytes: 95,
-            available_bytes: 0,
-            total_bytes: 100,
-        };
+        let mount = Mount { path: "/".into(), used_bytes: 95, available_bytes: 0, total_bytes: 100 };
         assert!((mount.used_fraction() - 1.0).abs() < f64::EPSILON);
-        let pseudo = Mount {
-            path: "/proc".into(),
-            used_bytes: 0,
-            available_bytes: 0,
-            total_bytes: 0,
-        };
+        let pseudo = Mount { path: "/proc".into(), used_bytes: 0, available_bytes: 0, total_bytes: 0 };
         assert!(pseudo.used_fraction().abs() < f64::EPSILON);
     }
 }

@@ -92,10 +92,7 @@ impl FromStr for PressureKind {
     type Err = UnknownPressure;
 
     fn from_str(word: &str) -> Result<Self, UnknownPressure> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == word)
-            .ok_or_else(|| UnknownPressure(word.to_owned()))
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word).ok_or_else(|| UnknownPressure(word.to_owned()))
     }
 }
 
@@ -136,28 +133,15 @@ impl Pressure {
 
     fn disk(mount: &Mount) -> Self {
         let used = mount.used_fraction();
-        Self::Disk {
-            path: mount.path.clone(),
-            used,
-            available_bytes: mount.available_bytes,
-        }
+        Self::Disk { path: mount.path.clone(), used, available_bytes: mount.available_bytes }
     }
 }
 
 impl fmt::Display for Pressure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Disk {
-                path,
-                used,
-                available_bytes,
-            } => {
-                write!(
-                    f,
-                    "disk {path} is {} full, {} left",
-                    percent(*used),
-                    human_bytes(*available_bytes)
-                )
+            Self::Disk { path, used, available_bytes } => {
+                write!(f, "disk {path} is {} full, {} left", percent(*used), human_bytes(*available_bytes))
             }
             Self::Memory { available } => write!(f, "{} of memory available", percent(*available)),
             Self::MemoryPressure { avg60 } => {
@@ -191,11 +175,7 @@ pub struct Permits {
 pub fn permits(limits: &Limits, sample: Option<&Sample>, open: &[OpenThrottle]) -> Permits {
     let Some(sample) = sample else {
         let unknown = vec!["disk and memory were not measured".to_owned()];
-        return Permits {
-            max: limits.max_builds,
-            blocked_by: Vec::new(),
-            unknown,
-        };
+        return Permits { max: limits.max_builds, blocked_by: Vec::new(), unknown };
     };
     let is_open = |kind| open.iter().any(|throttle| throttle.kind == kind);
     let mut blocked_by: Vec<Pressure> = sample
@@ -207,9 +187,7 @@ pub fn permits(limits: &Limits, sample: Option<&Sample>, open: &[OpenThrottle]) 
     let mut unknown = sample.unmeasured.clone();
 
     match sample.memory_available_fraction() {
-        Some(available)
-            if is_open(PressureKind::Memory) && available <= limits.memory_resume_fraction =>
-        {
+        Some(available) if is_open(PressureKind::Memory) && available <= limits.memory_resume_fraction => {
             blocked_by.push(Pressure::Memory { available });
         }
         Some(available) if available < limits.memory_available_fraction => {
@@ -225,16 +203,8 @@ pub fn permits(limits: &Limits, sample: Option<&Sample>, open: &[OpenThrottle]) 
             blocked_by.push(Pressure::MemoryPressure { avg60 });
         }
     }
-    let max = if blocked_by.is_empty() {
-        limits.max_builds
-    } else {
-        0
-    };
-    Permits {
-        max,
-        blocked_by,
-        unknown,
-    }
+    let max = if blocked_by.is_empty() { limits.max_builds } else { 0 };
+    Permits { max, blocked_by, unknown }
 }
 
 /// Whether a disk blocks; with a throttle open it has to come below the resume limit first.
@@ -242,11 +212,7 @@ fn presses(limits: &Limits, mount: &Mount, open: bool) -> bool {
     let used = mount.used_fraction();
     let above = used > limits.disk_used_fraction || (open && used >= limits.disk_resume_fraction);
     let scarce = limits.disk_free_bytes.is_some_and(|least| {
-        let least = if open {
-            least.saturating_add(least / 20)
-        } else {
-            least
-        };
+        let least = if open { least.saturating_add(least / 20) } else { least };
         mount.available_bytes < least
     });
     above || scarce
@@ -259,12 +225,7 @@ mod tests {
 
     /// A machine with one 1000-byte disk and 1000 bytes of memory.
     fn sample(used: u64, memory: u64, psi: Option<f64>) -> Sample {
-        let mount = Mount {
-            path: "/".into(),
-            used_bytes: used,
-            available_bytes: 1000 - used,
-            total_bytes: 1000,
-        };
+        let mount = Mount { path: "/".into(), used_bytes: used, available_bytes: 1000 - used, total_bytes: 1000 };
         Sample {
             at: DateTime::UNIX_EPOCH,
             mounts: vec![mount],
@@ -282,107 +243,43 @@ mod tests {
     }
 
     fn open(kinds: &[PressureKind]) -> Vec<OpenThrottle> {
-        kinds
-            .iter()
-            .map(|&kind| OpenThrottle {
-                kind,
-                since: DateTime::UNIX_EPOCH,
-            })
-            .collect()
+        kinds.iter().map(|&kind| OpenThrottle { kind, since: DateTime::UNIX_EPOCH }).collect()
     }
 
     #[test]
     fn each_limit_blocks_and_resumes_where_it_says() {
         use PressureKind::{Disk, Memory, MemoryPressure};
         let cases: &[(&str, Sample, &[PressureKind], &[PressureKind])] = &[
-            (
-                "idle, whatever the load",
-                sample(500, 900, Some(0.0)),
-                &[],
-                &[],
-            ),
+            ("idle, whatever the load", sample(500, 900, Some(0.0)), &[], &[]),
             ("disk at the limit", sample(800, 900, None), &[], &[]),
             ("disk above", sample(801, 900, None), &[], &[Disk]),
-            (
-                "disk falling, not yet below 79 %",
-                sample(790, 900, None),
-                &[Disk],
-                &[Disk],
-            ),
+            ("disk falling, not yet below 79 %", sample(790, 900, None), &[Disk], &[Disk]),
             ("disk below 79 %", sample(789, 900, None), &[Disk], &[]),
             ("memory at the limit", sample(0, 200, None), &[], &[]),
             ("memory below", sample(0, 199, None), &[], &[Memory]),
-            (
-                "memory rising, not yet above 25 %",
-                sample(0, 250, None),
-                &[Memory],
-                &[Memory],
-            ),
+            ("memory rising, not yet above 25 %", sample(0, 250, None), &[Memory], &[Memory]),
             ("memory above 25 %", sample(0, 251, None), &[Memory], &[]),
             ("stalls", sample(0, 900, Some(10.1)), &[], &[MemoryPressure]),
-            (
-                "stalls easing",
-                sample(0, 900, Some(5.0)),
-                &[MemoryPressure],
-                &[MemoryPressure],
-            ),
-            (
-                "stalls over",
-                sample(0, 900, Some(4.9)),
-                &[MemoryPressure],
-                &[],
-            ),
-            (
-                "one throttle does not hold another",
-                sample(795, 900, None),
-                &[Memory],
-                &[],
-            ),
-            (
-                "all at once",
-                sample(990, 10, Some(80.0)),
-                &[],
-                &[Disk, Memory, MemoryPressure],
-            ),
+            ("stalls easing", sample(0, 900, Some(5.0)), &[MemoryPressure], &[MemoryPressure]),
+            ("stalls over", sample(0, 900, Some(4.9)), &[MemoryPressure], &[]),
+            ("one throttle does not hold another", sample(795, 900, None), &[Memory], &[]),
+            ("all at once", sample(990, 10, Some(80.0)), &[], &[Disk, Memory, MemoryPressure]),
         ];
         for (name, sample, throttles, expected) in cases {
             let permits = permits(&Limits::default(), Some(sample), &open(throttles));
             let kinds: Vec<PressureKind> = permits.blocked_by.iter().map(Pressure::kind).collect();
             assert_eq!(kinds, *expected, "{name}");
-            assert_eq!(
-                permits.max,
-                if expected.is_empty() { 3 } else { 0 },
-                "{name}"
-            );
+            assert_eq!(permits.max, if expected.is_empty() { 3 } else { 0 }, "{name}");
         }
     }
 
     #[test]
     fn a_floor_in_bytes_holds_whatever_the_share() {
-        let limits = Limits {
-            disk_free_bytes: Some(600),
-            ..Limits::default()
-        };
+        let limits = Limits { disk_free_bytes: Some(600), ..Limits::default() };
         assert_eq!(permits(&limits, Some(&sample(401, 900, None)), &[]).max, 0);
         assert_eq!(permits(&limits, Some(&sample(400, 900, None)), &[]).max, 3);
-        assert_eq!(
-            permits(
-                &limits,
-                Some(&sample(400, 900, None)),
-                &open(&[PressureKind::Disk])
-            )
-            .max,
-            0
-        );
-        assert_eq!(
-            permits(
-                &limits,
-                Some(&sample(370, 900, None)),
-                &open(&[PressureKind::Disk])
-            )
-            .max,
-            3
-        );
+        assert_eq!(permits(&limits, Some(&sample(400, 900, None)), &open(&[PressureKind::Disk])).max, 0);
+        assert_eq!(permits(&limits, Some(&sample(370, 900, None)), &open(&[PressureKind::Disk])).max, 3);
     }
 
     #[test]
@@ -394,10 +291,7 @@ mod tests {
         partly.unmeasured.push("disk of /gone: no such file".into());
         let permits = permits(&Limits::default(), Some(&partly), &[]);
         assert_eq!(permits.max, 3);
-        assert_eq!(
-            permits.unknown,
-            ["disk of /gone: no such file", "memory was not measured"]
-        );
+        assert_eq!(permits.unknown, ["disk of /gone: no such file", "memory was not measured"]);
     }
 
     #[test]

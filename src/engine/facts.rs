@@ -33,11 +33,11 @@ pub async fn night(
         builds: build_facts(engine, conn, rows, &checks).await?,
         problems: problems(conn, session).await?,
         patterns: patterns(conn, session).await?,
-        throttles: health::throttles(conn, session.started_at, until).await?.into_iter().map(|t| ThrottleFact {
-            from: t.since,
-            until: t.until,
-            reason: t.detail,
-        }).collect(),
+        throttles: health::throttles(conn, session.started_at, until)
+            .await?
+            .into_iter()
+            .map(|t| ThrottleFact { from: t.since, until: t.until, reason: t.detail })
+            .collect(),
         waiting_approval: locked(&world),
         queue_open: u32::try_from(world.tasks.len()).unwrap_or(u32::MAX),
         queue_ready_tonight: u32::try_from(choice::ready(&world, next_night.report).len()).unwrap_or(u32::MAX),
@@ -189,7 +189,8 @@ pub async fn status(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Res
     let running = build_facts(engine, conn, world.builds.clone(), &checks).await?;
     let ended = match &session {
         Some(session) => {
-            let rows = builds::of_session(conn, session.id).await?.into_iter().filter(|b| b.outcome.is_some()).collect();
+            let rows =
+                builds::of_session(conn, session.id).await?.into_iter().filter(|b| b.outcome.is_some()).collect();
             let checks = checks::of_session(conn, session.id).await?;
             build_facts(engine, conn, rows, &checks).await?
         }
@@ -202,7 +203,8 @@ pub async fn status(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Res
     let waiting = world.tasks.iter().filter_map(|task| {
         use choice::Standing::{Building, Ready};
         let standing = choice::standing(&world, task, now);
-        (!matches!(standing, Ready { .. } | Building)).then(|| (task.clone(), super::say::standing_words(&standing, settings)))
+        (!matches!(standing, Ready { .. } | Building))
+            .then(|| (task.clone(), super::say::standing_words(&standing, settings)))
     });
     let wake = crate::domain::plan::plan(&world, now).next_wake;
     Ok(StatusFacts {

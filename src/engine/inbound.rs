@@ -81,7 +81,8 @@ pub(super) async fn handle_all(engine: &Engine) -> Result<(), StoreError> {
             tracing::error!(%error, id = stored.id, "a message could not be handled");
             let mut tx = engine.store().begin().await?;
             let text = format!("That could not be done: {error}. Nothing was changed; what you wrote is kept.");
-            outbox::say(&mut tx, &stored.chat, &format!("reply:{}", stored.id), &Message::line(text), true, now).await?;
+            outbox::say(&mut tx, &stored.chat, &format!("reply:{}", stored.id), &Message::line(text), true, now)
+                .await?;
             inbox::handled(&mut tx, stored.id, Some(&error.to_string()), now).await?;
             tx.commit().await?;
         }
@@ -113,7 +114,12 @@ async fn handle(engine: &Engine, stored: &inbox::Stored, now: DateTime<Utc>) -> 
     Ok(())
 }
 
-async fn say_reply(conn: &mut Conn, stored: &inbox::Stored, reply: Reply, now: DateTime<Utc>) -> Result<(), StoreError> {
+async fn say_reply(
+    conn: &mut Conn,
+    stored: &inbox::Stored,
+    reply: Reply,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
     let key = reply.key.unwrap_or_else(|| format!("reply:{}", stored.id));
     if !reply.message.verdict.is_empty() {
         outbox::say(conn, &stored.chat, &key, &reply.message, true, now).await?;
@@ -195,7 +201,9 @@ async fn obey(
         Meaning::Approve { task, revision_hash } => {
             return commands::approve_one(engine, conn, asker, *task, Some(revision_hash), now).await;
         }
-        Meaning::Answer { task, field } => return typed(engine, conn, asker, &format!("/queue edit {task} | {field}"), now).await,
+        Meaning::Answer { task, field } => {
+            return typed(engine, conn, asker, &format!("/queue edit {task} | {field}"), now).await;
+        }
         Meaning::Accept { task } => return commands::accept(engine, conn, asker, *task, now).await,
         Meaning::Reject { task } => Command::Reject { task: *task, reason: String::new() },
         Meaning::Stop { task } => Command::Stop(crate::chat::command::StopTarget::Task(*task)),

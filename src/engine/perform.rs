@@ -7,7 +7,9 @@ use crate::domain::id::TaskId;
 use crate::domain::plan::{Action, BuildEnd, NewBuild, NewSession, TaskAfter};
 use crate::domain::session::{Phase, SessionKind};
 use crate::domain::task::TaskState;
-use crate::store::{Conn, StoreError, approvals, audit, builds, checks, control, health, runs as run_rows, sessions, tasks};
+use crate::store::{
+    Conn, StoreError, approvals, audit, builds, checks, control, health, runs as run_rows, sessions, tasks,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 
 const PLANNER: &str = "planner";
@@ -38,7 +40,8 @@ async fn record(engine: &Engine, conn: &mut Conn, action: &Action, now: DateTime
         Action::OpenSession(new) => open_session(engine, conn, new, now).await,
         Action::MissNight { date, reason, brief_at } => {
             sessions::miss(conn, *date, reason, *brief_at, now).await?;
-            audit::append(conn, now, PLANNER, "missed", None, &format!("the night of {date} did not run: {reason}")).await
+            audit::append(conn, now, PLANNER, "missed", None, &format!("the night of {date} did not run: {reason}"))
+                .await
         }
         Action::EnterPhase { session, from, to } => {
             sessions::set_phase(conn, *session, *from, *to).await?;
@@ -55,12 +58,21 @@ async fn record(engine: &Engine, conn: &mut Conn, action: &Action, now: DateTime
         Action::SendBrief { session, from } => {
             say::brief(engine, conn, *session, now).await?;
             sessions::briefed(conn, *session, *from, now).await?;
-            audit::append(conn, now, PLANNER, "brief", None, &format!("the brief of session {session} is on its way")).await
+            audit::append(conn, now, PLANNER, "brief", None, &format!("the brief of session {session} is on its way"))
+                .await
         }
         Action::StartBuild(new) => start_build(conn, new, now).await,
         Action::StartBaseCheck { session, project } => {
             checks::insert(conn, *session, project, "", CheckPurpose::Base, None, now).await?;
-            audit::append(conn, now, PLANNER, "check", None, &format!("the base of {project} is verified once this session")).await
+            audit::append(
+                conn,
+                now,
+                PLANNER,
+                "check",
+                None,
+                &format!("the base of {project} is verified once this session"),
+            )
+            .await
         }
         Action::StartResultCheck { build } => {
             let row = builds::get(conn, *build).await?;
@@ -75,7 +87,11 @@ async fn record(engine: &Engine, conn: &mut Conn, action: &Action, now: DateTime
         Action::AdvanceCheck { check, from, to } => checks::advance(conn, *check, *from, *to, now).await,
         Action::EndCheck { check, from, verdict } => {
             checks::end(conn, *check, *from, verdict, now).await?;
-            let text = format!("check {check}: {:?}{}", verdict.tests, verdict.trouble.as_ref().map_or(String::new(), |t| format!(", {t}")));
+            let text = format!(
+                "check {check}: {:?}{}",
+                verdict.tests,
+                verdict.trouble.as_ref().map_or(String::new(), |t| format!(", {t}"))
+            );
             audit::append(conn, now, "host", "checked", None, &text).await
         }
         Action::EndBuild(end) => end_build(conn, end, now).await,
@@ -86,7 +102,15 @@ async fn record(engine: &Engine, conn: &mut Conn, action: &Action, now: DateTime
         }
         Action::CloseThrottle { kind } => {
             health::close_throttle(conn, *kind, now).await?;
-            audit::append(conn, now, PLANNER, "resumed", None, &format!("{} is back; builds may start again", kind.as_str())).await
+            audit::append(
+                conn,
+                now,
+                PLANNER,
+                "resumed",
+                None,
+                &format!("{} is back; builds may start again", kind.as_str()),
+            )
+            .await
         }
         Action::Begin(_) | Action::TakeSample | Action::Launch { .. } | Action::StopRun { .. } => Ok(()),
     }
@@ -152,7 +176,15 @@ async fn take_sample(engine: &Engine) -> Result<(), StoreError> {
     let longest = (every * 4).max(TimeDelta::minutes(5));
     if let Some(last) = last.filter(|last| now - *last > longest) {
         control::add_gap(&mut tx, last, now).await?;
-        audit::append(&mut tx, now, "host", "gap", None, &format!("no sign of life since {last}: asleep, off or stopped")).await?;
+        audit::append(
+            &mut tx,
+            now,
+            "host",
+            "gap",
+            None,
+            &format!("no sign of life since {last}: asleep, off or stopped"),
+        )
+        .await?;
     }
     tx.commit().await?;
     Ok(())
@@ -167,8 +199,10 @@ pub(super) async fn request_stop(
 ) -> Result<Vec<TaskId>, StoreError> {
     let mut stopped = Vec::new();
     for build in builds::open(conn).await? {
-        if task.is_none_or(|task| task == build.task) && builds::request_stop(conn, build.id, StopReason::Owner).await? {
-            audit::append(conn, now, by, "stop", Some(build.task), &format!("asked to stop build {}", build.id)).await?;
+        if task.is_none_or(|task| task == build.task) && builds::request_stop(conn, build.id, StopReason::Owner).await?
+        {
+            audit::append(conn, now, by, "stop", Some(build.task), &format!("asked to stop build {}", build.id))
+                .await?;
             stopped.push(build.task);
         }
     }

@@ -35,7 +35,8 @@ pub(super) async fn launch(engine: &Engine, owner: RunOwner, step: RunStep) -> R
 pub(super) async fn stop(engine: &Engine, run: RunId, reason: StopReason) -> Result<(), StoreError> {
     let mut tx = engine.parts.store.begin().await?;
     runs::request_stop(&mut tx, run, reason).await?;
-    audit::append(&mut tx, engine.now(), "planner", "stop", None, &format!("run {run} is asked to stop: {reason}")).await?;
+    audit::append(&mut tx, engine.now(), "planner", "stop", None, &format!("run {run} is asked to stop: {reason}"))
+        .await?;
     tx.commit().await?;
     ask_to_stop(engine, run, reason);
     Ok(())
@@ -140,7 +141,11 @@ async fn read_progress(engine: &Engine, build: BuildId) -> Result<(), StoreError
     let Ok(Ok((bytes, end))) = read else { return Ok(()) };
     // Only whole lines count; a half one is read again next time, unless it is all there is.
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let (whole, end) = if whole == 0 && bytes.len() < 64 * 1024 { (0, offset) } else { (whole.max(1), end - (bytes.len() - whole.max(1)) as u64) };
+    let (whole, end) = if whole == 0 && bytes.len() < 64 * 1024 {
+        (0, offset)
+    } else {
+        (whole.max(1), end - (bytes.len() - whole.max(1)) as u64)
+    };
     if whole == 0 {
         return Ok(());
     }

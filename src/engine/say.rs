@@ -96,8 +96,7 @@ pub(super) async fn brief_of(
         made.insert(format!("reject {}", task.id), reject);
     }
     let review = button(conn, "👀 Review", "/review", &Meaning::Review { session: session.id }, now).await?;
-    let keep =
-        button(conn, "🔨 Keep building", "/keep", &Meaning::KeepBuilding { session: session.id }, now).await?;
+    let keep = button(conn, "🔨 Keep building", "/keep", &Meaning::KeepBuilding { session: session.id }, now).await?;
     Ok(brief_message(&facts, &mut |which| match which {
         BriefButton::Approve(task) => made.get(&format!("approve {task}")).cloned(),
         BriefButton::Reject(task) => made.get(&format!("reject {task}")).cloned(),
@@ -139,7 +138,8 @@ pub(super) async fn card(
         None => "•",
     };
     let mut message = Message::line(format!("{icon} #{} {}", task.id, task.spec.title));
-    message.intro = standing.as_ref().map_or_else(|| task.state.as_str().into(), |s| standing_words(s, engine.settings()));
+    message.intro =
+        standing.as_ref().map_or_else(|| task.state.as_str().into(), |s| standing_words(s, engine.settings()));
     message = message.section("", details(&world, task));
     Ok(match standing {
         Some(Standing::Locked { .. }) => message.row(approval_buttons(conn, task, now).await?.into()),
@@ -203,7 +203,8 @@ async fn questions(
     }
     let add = button(conn, "➕ Add", &format!("/queue edit {id}"), &Meaning::Accept { task: id }, now).await?;
     let drop = button(conn, "🗑 Forget it", &format!("/queue drop {id}"), &Meaning::Drop { task: id }, now).await?;
-    message.intro = if missing.is_empty() { "Add this?".into() } else { format!("Still to say: {}", missing.join(", ")) };
+    message.intro =
+        if missing.is_empty() { "Add this?".into() } else { format!("Still to say: {}", missing.join(", ")) };
     let row = if missing.is_empty() { vec![add, drop] } else { vec![drop] };
     Ok(message.row(row))
 }
@@ -254,7 +255,9 @@ pub(super) fn standing_words(standing: &Standing, settings: &Settings) -> String
         Standing::NotBefore(at) => format!("not before {}", at.with_timezone(&zone).format("%a %H:%M")),
         Standing::RetryAt(at) => format!("tried again at {}", clock(*at, zone)),
         Standing::DependsOn(tasks) => format!("waits for {}", ids(tasks)),
-        Standing::DependencyFailed(tasks) => format!("can't be built: {} did not complete; /retry or edit it", ids(tasks)),
+        Standing::DependencyFailed(tasks) => {
+            format!("can't be built: {} did not complete; /retry or edit it", ids(tasks))
+        }
         Standing::Misconfigured(trouble) => trouble.clone(),
     }
 }
@@ -280,8 +283,17 @@ impl Engine {
             item.evidence.extend(fact.measure_text.clone());
             item.evidence.extend(fact.result_ref.as_ref().map(|at| format!("kept at {at}")));
             let words = build.outcome.map_or("ended", Outcome::as_str).replace('_', " ");
-            let message = Message::line(format!("{icon} #{} {}: {words}", build.task, fact.task.spec.title)).section("", vec![item]);
-            crate::store::outbox::say(&mut tx, &self.parts.home_chat, &format!("ended:{}", build.id), &message, true, now).await?;
+            let message = Message::line(format!("{icon} #{} {}: {words}", build.task, fact.task.spec.title))
+                .section("", vec![item]);
+            crate::store::outbox::say(
+                &mut tx,
+                &self.parts.home_chat,
+                &format!("ended:{}", build.id),
+                &message,
+                true,
+                now,
+            )
+            .await?;
             builds::told(&mut tx, build.id, now).await?;
             tx.commit().await?;
             self.live.outbox.notify_one();

@@ -41,84 +41,36 @@ pub struct CloneTarget {
 pub async fn make_clone(vault: &Vault, sha: &Sha, target: &CloneTarget) -> Result<()> {
     check_id(&target.build)?;
     if !commit_exists(vault, sha).await? {
-        return Err(GitError::new(
-            ACTION,
-            vault.dir(),
-            Fault::UnknownCommit(sha.to_string()),
-        ));
+        return Err(GitError::new(ACTION, vault.dir(), Fault::UnknownCommit(sha.to_string())));
     }
     let owned = target.clone();
     let dest = tokio::task::spawn_blocking(move || clear(&owned)).await;
-    let dest =
-        dest.map_err(|error| GitError::new(ACTION, &target.dest, Fault::Io(error.to_string())))??;
+    let dest = dest.map_err(|error| GitError::new(ACTION, &target.dest, Fault::Io(error.to_string())))??;
     let branch = format!("overnight/{}", target.build);
-    let format = if sha.as_str().len() == 40 {
-        "sha1"
-    } else {
-        "sha256"
-    };
+    let format = if sha.as_str().len() == 40 { "sha1" } else { "sha256" };
     let init = vault.git.command(ACTION, &target.builds_root).about(&dest);
-    let options = [
-        format!("--initial-branch={branch}"),
-        format!("--object-format={format}"),
-    ];
-    init.args(["init", "-q", "--template="])
-        .args(options)
-        .args(["--"])
-        .args([&dest])
-        .run()
-        .await?;
+    let options = [format!("--initial-branch={branch}"), format!("--object-format={format}")];
+    init.args(["init", "-q", "--template="]).args(options).args(["--"]).args([&dest]).run().await?;
     let git_dir = dest.join(".git");
     for (key, value) in CLONE_CONFIG {
-        vault
-            .git
-            .at(ACTION, &git_dir)
-            .args(["config", key, value])
-            .run()
-            .await?;
+        vault.git.at(ACTION, &git_dir).args(["config", key, value]).run().await?;
     }
     let fetch = vault.git.at(ACTION, &git_dir).about(&dest);
-    let options = [
-        "fetch",
-        "-q",
-        "--no-tags",
-        "--no-write-fetch-head",
-        "--no-auto-maintenance",
-        "--update-shallow",
-    ];
-    let fetch = fetch
-        .args(options)
-        .args(["--update-head-ok", "--no-recurse-submodules", "--"]);
-    fetch
-        .args([vault.dir()])
-        .args([format!("{sha}:refs/heads/{branch}")])
-        .run()
-        .await?;
+    let options = ["fetch", "-q", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--update-shallow"];
+    let fetch = fetch.args(options).args(["--update-head-ok", "--no-recurse-submodules", "--"]);
+    fetch.args([vault.dir()]).args([format!("{sha}:refs/heads/{branch}")]).run().await?;
     let checkout = vault.git.over(ACTION, &git_dir, &dest);
-    checkout
-        .args(["read-tree", "--reset", "-u", "HEAD"])
-        .run()
-        .await?;
+    checkout.args(["read-tree", "--reset", "-u", "HEAD"]).run().await?;
     Ok(())
 }
 
 /// Makes way at the destination and gives its real path, whose parents exist.
 fn clear(target: &CloneTarget) -> Result<PathBuf> {
-    let fail = |error: &io::Error| {
-        GitError::from_io(
-            ACTION,
-            &target.dest,
-            target.dest.as_os_str().as_encoded_bytes(),
-            error,
-        )
-    };
+    let fail =
+        |error: &io::Error| GitError::from_io(ACTION, &target.dest, target.dest.as_os_str().as_encoded_bytes(), error);
     let relative = inside(target)?;
-    let root = target
-        .builds_root
-        .canonicalize()
-        .map_err(|error| fail(&error))?;
-    let mut dir =
-        Dir::open_ambient_dir(&root, ambient_authority()).map_err(|error| fail(&error))?;
+    let root = target.builds_root.canonicalize().map_err(|error| fail(&error))?;
+    let mut dir = Dir::open_ambient_dir(&root, ambient_authority()).map_err(|error| fail(&error))?;
     let (parents, name) = relative.split_at(relative.len() - 1);
     for parent in parents {
         match dir.create_dir(parent) {
@@ -127,10 +79,7 @@ fn clear(target: &CloneTarget) -> Result<PathBuf> {
         }
         // A link here would carry the removal out of the builds' folder.
         dir = dir.open_dir_nofollow(parent).map_err(|_| {
-            let why = format!(
-                "{} is not a real folder",
-                super::escape(parent.as_os_str().as_encoded_bytes())
-            );
+            let why = format!("{} is not a real folder", super::escape(parent.as_os_str().as_encoded_bytes()));
             GitError::new(ACTION, &target.dest, Fault::Refused(why))
         })?;
     }
@@ -141,21 +90,12 @@ fn clear(target: &CloneTarget) -> Result<PathBuf> {
 /// The destination's components below the builds' root.
 fn inside(target: &CloneTarget) -> Result<Vec<PathBuf>> {
     let below = target.dest.strip_prefix(&target.builds_root).ok();
-    let parts = below
-        .map(|path| path.components().collect::<Vec<_>>())
-        .unwrap_or_default();
-    if parts.is_empty()
-        || !parts
-            .iter()
-            .all(|part| matches!(part, Component::Normal(_)))
-    {
+    let parts = below.map(|path| path.components().collect::<Vec<_>>()).unwrap_or_default();
+    if parts.is_empty() || !parts.iter().all(|part| matches!(part, Component::Normal(_))) {
         let why = format!("the clone must lie below {}", target.builds_root.display());
         return Err(GitError::new(ACTION, &target.dest, Fault::Refused(why)));
     }
-    Ok(parts
-        .into_iter()
-        .map(|part| PathBuf::from(part.as_os_str()))
-        .collect())
+    Ok(parts.into_iter().map(|part| PathBuf::from(part.as_os_str())).collect())
 }
 
 /// Removes `name` and all below it, links as links. Folders an agent made read-only are opened up first.

@@ -37,11 +37,7 @@ pub struct Limits {
 impl Default for Limits {
     /// 100 MiB a file, 1 GiB and 50,000 files in all.
     fn default() -> Self {
-        Self {
-            file_bytes: 100 << 20,
-            new_bytes: 1 << 30,
-            new_files: 50_000,
-        }
+        Self { file_bytes: 100 << 20, new_bytes: 1 << 30, new_files: 50_000 }
     }
 }
 
@@ -83,40 +79,20 @@ pub async fn collect(
     let text = message.text()?;
     let before = identity(worktree)?;
     if !super::commit_exists(vault, base).await? {
-        return Err(GitError::new(
-            ACTION,
-            vault.dir(),
-            Fault::UnknownCommit(base.to_string()),
-        ));
+        return Err(GitError::new(ACTION, vault.dir(), Fault::UnknownCommit(base.to_string())));
     }
-    let desk = Desk {
-        vault,
-        worktree,
-        scratch: vault.scratch()?,
-    };
+    let desk = Desk { vault, worktree, scratch: vault.scratch()? };
     let found = desk.survey(limits.file_bytes).await?;
     desk.git().args(["read-tree", base.as_str()]).run().await?;
     let sight = Sight::new(&desk, found, base, exclude).await?;
     sight.check(&desk, limits).await?;
     let replaced = sight.replaced_by_special();
-    desk.git()
-        .args(["update-index", "--force-remove", "-z", "--stdin"])
-        .input(replaced)
-        .run()
-        .await?;
+    desk.git().args(["update-index", "--force-remove", "-z", "--stdin"]).input(replaced).run().await?;
     let pathspec = sight.pathspec();
-    desk.git()
-        .args(["add", "-A", "--pathspec-from-file=-", "--pathspec-file-nul"])
-        .input(pathspec)
-        .run()
-        .await?;
+    desk.git().args(["add", "-A", "--pathspec-from-file=-", "--pathspec-file-nul"]).input(pathspec).run().await?;
     let tree = desk.sha(desk.git().args(["write-tree"])).await?;
     if identity(worktree)? != before {
-        return Err(GitError::new(
-            ACTION,
-            worktree,
-            Fault::Refused("the folder was replaced meanwhile".into()),
-        ));
+        return Err(GitError::new(ACTION, worktree, Fault::Refused("the folder was replaced meanwhile".into())));
     }
     desk.finish(base, &tree, message, text, &sight).await
 }
@@ -143,25 +119,11 @@ impl Desk<'_> {
     /// Paths in the base: submodules apart from the rest.
     pub(super) async fn tracked(&self, base: &Sha) -> Result<Tracked> {
         let mut tracked = Tracked::default();
-        let listed = self
-            .git()
-            .args(["ls-tree", "-r", "-z", "--full-tree", base.as_str()])
-            .run()
-            .await?;
-        for record in listed
-            .split(|byte| *byte == 0)
-            .filter(|record| !record.is_empty())
-        {
-            let tab = record
-                .iter()
-                .position(|byte| *byte == b'\t')
-                .ok_or_else(|| self.fail(Fault::Other))?;
+        let listed = self.git().args(["ls-tree", "-r", "-z", "--full-tree", base.as_str()]).run().await?;
+        for record in listed.split(|byte| *byte == 0).filter(|record| !record.is_empty()) {
+            let tab = record.iter().position(|byte| *byte == b'\t').ok_or_else(|| self.fail(Fault::Other))?;
             let path = record[tab + 1..].to_vec();
-            let place = if record.starts_with(b"160000") {
-                &mut tracked.submodules
-            } else {
-                &mut tracked.files
-            };
+            let place = if record.starts_with(b"160000") { &mut tracked.submodules } else { &mut tracked.files };
             place.insert(path);
         }
         Ok(tracked)
@@ -169,20 +131,13 @@ impl Desk<'_> {
 
     /// Paths git neither tracks nor ignores; a repository within is one path that ends in a slash.
     pub(super) async fn loose(&self) -> Result<BTreeSet<Vec<u8>>> {
-        let command = self
-            .git()
-            .args(["ls-files", "-z", "--others", "--exclude-standard"]);
+        let command = self.git().args(["ls-files", "-z", "--others", "--exclude-standard"]);
         let output = command.complete().await?;
         // Git only warns of a folder it cannot open, and would leave out what is in it.
         if output.words.contains("could not open directory") {
             return Err(GitError::from_words(ACTION, self.worktree, &output.words));
         }
-        Ok(output
-            .stdout
-            .split(|byte| *byte == 0)
-            .filter(|path| !path.is_empty())
-            .map(<[u8]>::to_vec)
-            .collect())
+        Ok(output.stdout.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(<[u8]>::to_vec).collect())
     }
 
     /// Bytes a tracked file has in the base.
@@ -190,21 +145,12 @@ impl Desk<'_> {
         // The index is still the base; `:0:` takes the path as it is.
         let mut name = b":0:".to_vec();
         name.extend_from_slice(path);
-        let size = self
-            .git()
-            .args(["cat-file", "-s"])
-            .args([OsStr::from_bytes(&name)])
-            .text()
-            .await?;
+        let size = self.git().args(["cat-file", "-s"]).args([OsStr::from_bytes(&name)]).text().await?;
         size.parse().map_err(|_| self.fail(Fault::Other))
     }
 
     async fn sha(&self, command: Invocation<'_>) -> Result<Sha> {
-        command
-            .text()
-            .await?
-            .parse()
-            .map_err(|_| self.fail(Fault::Other))
+        command.text().await?.parse().map_err(|_| self.fail(Fault::Other))
     }
 
     async fn finish(
@@ -218,15 +164,11 @@ impl Desk<'_> {
         let stat = diff_stat(self.vault, base, tree).await?;
         let mut commit = None;
         if !stat.files.is_empty() {
-            let mut command = self
-                .vault
-                .git
-                .at("write the result's commit", self.vault.dir());
+            let mut command = self.vault.git.at("write the result's commit", self.vault.dir());
             for (name, value) in message.env() {
                 command = command.env(name, value);
             }
-            let command =
-                command.args(["commit-tree", tree.as_str(), "-p", base.as_str(), "-F", "-"]);
+            let command = command.args(["commit-tree", tree.as_str(), "-p", base.as_str(), "-F", "-"]);
             commit = Some(self.sha(command.input(text.into_bytes())).await?);
         }
         let read_link = |path: &[u8]| {
@@ -255,16 +197,10 @@ impl Desk<'_> {
 fn identity(worktree: &Path) -> Result<(u64, u64)> {
     let fail = |fault| Err(GitError::new(ACTION, worktree, fault));
     match worktree.symlink_metadata() {
-        Ok(_) if !worktree.is_absolute() => {
-            fail(Fault::Refused("the folder's path is not absolute".into()))
-        }
-        Ok(found) if found.is_symlink() => fail(Fault::Refused(
-            "the folder was replaced by a symbolic link".into(),
-        )),
+        Ok(_) if !worktree.is_absolute() => fail(Fault::Refused("the folder's path is not absolute".into())),
+        Ok(found) if found.is_symlink() => fail(Fault::Refused("the folder was replaced by a symbolic link".into())),
         Ok(found) if found.is_dir() => Ok((found.dev(), found.ino())),
-        Ok(_) => fail(Fault::Refused(
-            "the folder was replaced by something else".into(),
-        )),
+        Ok(_) => fail(Fault::Refused("the folder was replaced by something else".into())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => fail(Fault::Vanished),
         Err(error) => Err(GitError::from_io(ACTION, worktree, b".", &error)),
     }

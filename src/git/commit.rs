@@ -44,28 +44,17 @@ pub struct CommitMessage {
 impl CommitMessage {
     /// Subject, body and trailers. The trailers stand last and alone, so a body that imitates them is only text.
     pub(super) fn text(&self) -> Result<String> {
-        let subject = clean(&self.subject, SUBJECT_LIMIT)
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ");
+        let subject = clean(&self.subject, SUBJECT_LIMIT).split_whitespace().collect::<Vec<_>>().join(" ");
         if subject.is_empty() {
             let fault = Fault::Refused("the commit's subject is empty".to_owned());
-            return Err(GitError::new(
-                "write the commit message",
-                Path::new("vault"),
-                fault,
-            ));
+            return Err(GitError::new("write the commit message", Path::new("vault"), fault));
         }
         let mut text = format!("{subject}\n\n");
         let body = clean(&self.body, BODY_LIMIT);
         if !body.trim().is_empty() {
             let _ = write!(text, "{}\n\n", body.trim());
         }
-        for (key, value) in [
-            ("Task", &self.task),
-            ("Session", &self.session),
-            ("Build", &self.build),
-        ] {
+        for (key, value) in [("Task", &self.task), ("Session", &self.session), ("Build", &self.build)] {
             check_id(value)?;
             let _ = writeln!(text, "Overnight-{key}: {value}");
         }
@@ -75,20 +64,10 @@ impl CommitMessage {
     /// The environment git commit-tree takes identity and time from.
     pub(super) fn env(&self) -> [(&'static str, String); 6] {
         let strip = |text: &str, or: &str| {
-            let kept: String = text
-                .chars()
-                .filter(|c| !c.is_control() && !matches!(c, '<' | '>'))
-                .collect();
-            if kept.trim().is_empty() {
-                or.to_owned()
-            } else {
-                kept.trim().to_owned()
-            }
+            let kept: String = text.chars().filter(|c| !c.is_control() && !matches!(c, '<' | '>')).collect();
+            if kept.trim().is_empty() { or.to_owned() } else { kept.trim().to_owned() }
         };
-        let (name, email) = (
-            strip(&self.author.name, "overnight"),
-            strip(&self.author.email, "overnight@localhost"),
-        );
+        let (name, email) = (strip(&self.author.name, "overnight"), strip(&self.author.email, "overnight@localhost"));
         let date = format!("@{} +0000", self.date.timestamp());
         [
             ("GIT_AUTHOR_NAME", name.clone()),
@@ -102,10 +81,7 @@ impl CommitMessage {
 }
 
 fn clean(text: &str, limit: usize) -> String {
-    text.chars()
-        .filter(|c| !c.is_control() || *c == '\n')
-        .take(limit)
-        .collect()
+    text.chars().filter(|c| !c.is_control() || *c == '\n').take(limit).collect()
 }
 
 #[cfg(test)]
@@ -119,10 +95,7 @@ mod tests {
             task: "7".into(),
             session: "2026-03-14".into(),
             build: "b1".into(),
-            author: Person {
-                name: "A <x>\n".into(),
-                email: String::new(),
-            },
+            author: Person { name: "A <x>\n".into(), email: String::new() },
             date: DateTime::from_timestamp(1_000, 0).unwrap(),
         }
     }
@@ -132,27 +105,11 @@ mod tests {
         let text = message().text().unwrap();
         assert!(text.starts_with("Fix the thing\n\nWhy."), "{text}");
         assert!(
-            text.ends_with(
-                "99\n\nOvernight-Task: 7\nOvernight-Session: 2026-03-14\nOvernight-Build: b1\n"
-            ),
+            text.ends_with("99\n\nOvernight-Task: 7\nOvernight-Session: 2026-03-14\nOvernight-Build: b1\n"),
             "{text}"
         );
-        assert!(
-            CommitMessage {
-                task: "7\nSigned-off-by: x".into(),
-                ..message()
-            }
-            .text()
-            .is_err()
-        );
-        assert!(
-            CommitMessage {
-                subject: " \n".into(),
-                ..message()
-            }
-            .text()
-            .is_err()
-        );
+        assert!(CommitMessage { task: "7\nSigned-off-by: x".into(), ..message() }.text().is_err());
+        assert!(CommitMessage { subject: " \n".into(), ..message() }.text().is_err());
     }
 
     #[test]

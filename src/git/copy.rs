@@ -27,10 +27,7 @@ pub struct CopyLimits {
 impl Default for CopyLimits {
     /// 512 MiB and 20,000 files.
     fn default() -> Self {
-        Self {
-            bytes: 512 << 20,
-            files: 20_000,
-        }
+        Self { bytes: 512 << 20, files: 20_000 }
     }
 }
 
@@ -48,12 +45,7 @@ pub struct Copied {
 /// Copies each of `names` (relative paths of files or folders) from `owner_repo` to the same place in `dest`. Errs at
 /// the first that is missing, climbs, is or holds a link out of the checkout, is no regular file, or passes a limit;
 /// what was copied before stays, to be removed with the clone.
-pub async fn copy_untracked(
-    owner_repo: &Path,
-    names: &[PathBuf],
-    dest: &Path,
-    limits: CopyLimits,
-) -> Result<Copied> {
+pub async fn copy_untracked(owner_repo: &Path, names: &[PathBuf], dest: &Path, limits: CopyLimits) -> Result<Copied> {
     let (owner, names, to) = (owner_repo.to_owned(), names.to_vec(), dest.to_owned());
     let work = tokio::task::spawn_blocking(move || copy_all(&owner, &names, &to, limits)).await;
     work.map_err(|error| GitError::new(ACTION, dest, Fault::Io(error.to_string())))?
@@ -62,24 +54,12 @@ pub async fn copy_untracked(
 fn copy_all(owner: &Path, names: &[PathBuf], dest: &Path, limits: CopyLimits) -> Result<Copied> {
     let open = |path: &Path| {
         let opened = Dir::open_ambient_dir(path, ambient_authority());
-        opened.map_err(|error| {
-            GitError::from_io(ACTION, path, path.as_os_str().as_encoded_bytes(), &error)
-        })
+        opened.map_err(|error| GitError::from_io(ACTION, path, path.as_os_str().as_encoded_bytes(), &error))
     };
-    let mut copy = Copy {
-        owner,
-        from: open(owner)?,
-        to: open(dest)?,
-        limits,
-        done: Copied::default(),
-    };
+    let mut copy = Copy { owner, from: open(owner)?, to: open(dest)?, limits, done: Copied::default() };
     for name in names {
-        let plain = name
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)));
-        let git = name
-            .components()
-            .any(|part| part.as_os_str().eq_ignore_ascii_case(".git"));
+        let plain = name.components().all(|part| matches!(part, Component::Normal(_)));
+        let git = name.components().any(|part| part.as_os_str().eq_ignore_ascii_case(".git"));
         if !plain || git || name.as_os_str().is_empty() {
             return Err(copy.refuse(name, "is not a plain path inside the checkout"));
         }
@@ -99,24 +79,13 @@ struct Copy<'a> {
 impl Copy<'_> {
     /// One name the owner gave, with everything below it.
     fn one(&mut self, name: &Path) -> Result<()> {
-        if let Some(parent) = name
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-        {
-            self.to
-                .create_dir_all(parent)
-                .map_err(|error| self.io(parent, &error))?;
+        if let Some(parent) = name.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            self.to.create_dir_all(parent).map_err(|error| self.io(parent, &error))?;
         }
         let mut pending = vec![name.to_owned()];
         while let Some(path) = pending.pop() {
-            let kind = self
-                .from
-                .symlink_metadata(&path)
-                .map_err(|error| self.io(&path, &error))?
-                .file_type();
-            let called_git = path
-                .file_name()
-                .is_some_and(|name| name.eq_ignore_ascii_case(".git"));
+            let kind = self.from.symlink_metadata(&path).map_err(|error| self.io(&path, &error))?.file_type();
+            let called_git = path.file_name().is_some_and(|name| name.eq_ignore_ascii_case(".git"));
             if called_git {
                 self.done.skipped.push(shown(&path));
             } else if kind.is_dir() {
@@ -128,24 +97,15 @@ impl Copy<'_> {
             } else if kind.is_file() {
                 self.file(&path)?;
             } else {
-                return Err(GitError::new(
-                    ACTION,
-                    self.owner,
-                    Fault::SpecialFile(shown(&path)),
-                ));
+                return Err(GitError::new(ACTION, self.owner, Fault::SpecialFile(shown(&path))));
             }
         }
         Ok(())
     }
 
     fn folder(&mut self, path: &Path, pending: &mut Vec<PathBuf>) -> Result<()> {
-        self.to
-            .create_dir_all(path)
-            .map_err(|error| self.io(path, &error))?;
-        let opened = self
-            .from
-            .open_dir_nofollow(path)
-            .map_err(|error| self.io(path, &error))?;
+        self.to.create_dir_all(path).map_err(|error| self.io(path, &error))?;
+        let opened = self.from.open_dir_nofollow(path).map_err(|error| self.io(path, &error))?;
         for entry in opened.entries().map_err(|error| self.io(path, &error))? {
             let entry = entry.map_err(|error| self.io(path, &error))?;
             pending.push(path.join(entry.file_name()));
@@ -165,37 +125,24 @@ impl Copy<'_> {
         if leads_out(path.as_os_str().as_encoded_bytes(), read) {
             return Err(self.refuse(path, "is a link that leads out of the checkout"));
         }
-        let target = self
-            .from
-            .read_link_contents(path)
-            .map_err(|error| self.io(path, &error))?;
-        self.to
-            .symlink(target, path)
-            .map_err(|error| self.io(path, &error))?;
+        let target = self.from.read_link_contents(path).map_err(|error| self.io(path, &error))?;
+        self.to.symlink(target, path).map_err(|error| self.io(path, &error))?;
         self.count(0)
     }
 
     fn file(&mut self, path: &Path) -> Result<()> {
         let mut read = OpenOptions::new();
         read.read(true).follow(FollowSymlinks::No);
-        let source = self
-            .from
-            .open_with(path, &read)
-            .map_err(|error| self.io(path, &error))?;
+        let source = self.from.open_with(path, &read).map_err(|error| self.io(path, &error))?;
         let metadata = source.metadata().map_err(|error| self.io(path, &error))?;
         self.count(metadata.len())?;
         let mut write = OpenOptions::new();
         write.write(true).create_new(true);
-        let mut target = self
-            .to
-            .open_with(path, &write)
-            .map_err(|error| self.io(path, &error))?;
+        let mut target = self.to.open_with(path, &write).map_err(|error| self.io(path, &error))?;
         // No more than was counted, should the file grow meanwhile.
         let mut source = io::Read::take(source, metadata.len());
         io::copy(&mut source, &mut target).map_err(|error| self.io(path, &error))?;
-        target
-            .set_permissions(metadata.permissions())
-            .map_err(|error| self.io(path, &error))
+        target.set_permissions(metadata.permissions()).map_err(|error| self.io(path, &error))
     }
 
     fn count(&mut self, bytes: u64) -> Result<()> {
@@ -215,20 +162,11 @@ impl Copy<'_> {
     }
 
     fn refuse(&self, path: &Path, why: &str) -> GitError {
-        GitError::new(
-            ACTION,
-            self.owner,
-            Fault::Refused(format!("{} {why}", shown(path))),
-        )
+        GitError::new(ACTION, self.owner, Fault::Refused(format!("{} {why}", shown(path))))
     }
 
     fn io(&self, path: &Path, error: &io::Error) -> GitError {
-        GitError::from_io(
-            ACTION,
-            self.owner,
-            path.as_os_str().as_encoded_bytes(),
-            error,
-        )
+        GitError::from_io(ACTION, self.owner, path.as_os_str().as_encoded_bytes(), error)
     }
 }
 

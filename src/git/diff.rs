@@ -63,52 +63,23 @@ pub struct DiffStat {
 /// Compares `base` with `commit` (commits or trees in the vault).
 pub async fn diff_stat(vault: &Vault, base: &Sha, commit: &Sha) -> Result<DiffStat> {
     let action = "compare two commits";
-    let options = [
-        "diff-tree",
-        "-r",
-        "-z",
-        "--raw",
-        "--numstat",
-        "--no-renames",
-        "--no-abbrev",
-        "--full-index",
-    ];
-    let safe = [
-        "--no-ext-diff",
-        "--no-textconv",
-        "--submodule=short",
-        "--ignore-submodules=none",
-    ];
+    let options = ["diff-tree", "-r", "-z", "--raw", "--numstat", "--no-renames", "--no-abbrev", "--full-index"];
+    let safe = ["--no-ext-diff", "--no-textconv", "--submodule=short", "--ignore-submodules=none"];
     let command = vault.git.at(action, vault.dir()).args(options).args(safe);
-    let output = command
-        .args([base.as_str(), commit.as_str(), "--"])
-        .run()
-        .await?;
+    let output = command.args([base.as_str(), commit.as_str(), "--"]).run().await?;
     parse(&output).ok_or_else(|| GitError::new(action, vault.dir(), Fault::Other))
 }
 
 /// Whether the vault has this commit.
 pub async fn commit_exists(vault: &Vault, sha: &Sha) -> Result<bool> {
-    let command = vault
-        .git
-        .at("look for a commit", vault.dir())
-        .args(["cat-file", "--batch-check=%(objecttype)"]);
-    Ok(command
-        .input(format!("{sha}\n").into_bytes())
-        .text()
-        .await?
-        == "commit")
+    let command = vault.git.at("look for a commit", vault.dir()).args(["cat-file", "--batch-check=%(objecttype)"]);
+    Ok(command.input(format!("{sha}\n").into_bytes()).text().await? == "commit")
 }
 
 /// Whether `ancestor` is `descendant` or can be reached from it. Both must be in the vault.
 pub async fn is_ancestor(vault: &Vault, ancestor: &Sha, descendant: &Sha) -> Result<bool> {
     let action = "compare two commits";
-    let args = [
-        "merge-base",
-        "--is-ancestor",
-        ancestor.as_str(),
-        descendant.as_str(),
-    ];
+    let args = ["merge-base", "--is-ancestor", ancestor.as_str(), descendant.as_str()];
     let output = vault.git.at(action, vault.dir()).args(args).once().await?;
     match output.code {
         0 => Ok(true),
@@ -122,19 +93,11 @@ pub async fn is_ancestor(vault: &Vault, ancestor: &Sha, descendant: &Sha) -> Res
 pub fn docs_touched(files: &[FileChange]) -> bool {
     files.iter().any(|file| {
         let path = Path::new(&file.path);
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default()
-            .to_ascii_lowercase();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_ascii_lowercase();
         let folder = path.parent().is_some_and(|parent| {
-            parent
-                .iter()
-                .any(|part| part.eq_ignore_ascii_case("docs") || part.eq_ignore_ascii_case("doc"))
+            parent.iter().any(|part| part.eq_ignore_ascii_case("docs") || part.eq_ignore_ascii_case("doc"))
         });
-        let ending = Path::new(&name)
-            .extension()
-            .is_some_and(|end| end == "md" || end == "rst");
+        let ending = Path::new(&name).extension().is_some_and(|end| end == "md" || end == "rst");
         folder || ending || name.starts_with("readme")
     })
 }
@@ -142,10 +105,7 @@ pub fn docs_touched(files: &[FileChange]) -> bool {
 /// Parses `diff-tree -z --raw --numstat`: all raw records (`:old new old-sha new-sha S`, path), then all counts
 /// (`added TAB deleted TAB path`), in the same order. Paths are raw bytes and may hold anything but NUL.
 fn parse(output: &[u8]) -> Option<DiffStat> {
-    let mut fields = output
-        .split(|byte| *byte == 0)
-        .filter(|field| !field.is_empty())
-        .peekable();
+    let mut fields = output.split(|byte| *byte == 0).filter(|field| !field.is_empty()).peekable();
     let mut stat = DiffStat::default();
     let mut raw = Vec::new();
     while fields.peek().is_some_and(|field| field.starts_with(b":")) {
@@ -175,13 +135,7 @@ fn parse(output: &[u8]) -> Option<DiffStat> {
         let (added, deleted) = (added.unwrap_or(0), deleted.unwrap_or(0));
         stat.insertions += added;
         stat.deletions += deleted;
-        stat.files.push(FileChange {
-            path: escape(path),
-            status,
-            added,
-            deleted,
-            binary,
-        });
+        stat.files.push(FileChange { path: escape(path), status, added, deleted, binary });
     }
     fields.next().is_none().then_some(stat)
 }
@@ -201,8 +155,7 @@ mod tests {
 
     #[test]
     fn counts_belong_to_their_paths_whatever_these_hold() {
-        let text =
-            raw("100644", 'M', ":a\n\tb") + &raw("120000", 'A', "l") + "3\t1\t:a\n\tb\0-\t-\tl\0";
+        let text = raw("100644", 'M', ":a\n\tb") + &raw("120000", 'A', "l") + "3\t1\t:a\n\tb\0-\t-\tl\0";
         let stat = parse(text.as_bytes()).unwrap();
         assert_eq!((stat.insertions, stat.deletions), (3, 1));
         assert_eq!(stat.files[0].path, r":a\n\tb");
@@ -216,22 +169,9 @@ mod tests {
     fn documentation_is_told_by_its_path() {
         let change = |path: &str| {
             let path = path.to_owned();
-            docs_touched(&[FileChange {
-                path,
-                status: ChangeStatus::Modified,
-                added: 1,
-                deleted: 0,
-                binary: false,
-            }])
+            docs_touched(&[FileChange { path, status: ChangeStatus::Modified, added: 1, deleted: 0, binary: false }])
         };
-        for yes in [
-            "README",
-            "readme.txt",
-            "docs/x.png",
-            "a/Docs/b",
-            "CHANGES.md",
-            "a/b.RST",
-        ] {
+        for yes in ["README", "readme.txt", "docs/x.png", "a/Docs/b", "CHANGES.md", "a/b.RST"] {
             assert!(change(yes), "{yes}");
         }
         for no in ["src/docs.rs", "src/lib.rs", "amd", "docs"] {

@@ -46,9 +46,7 @@ pub enum Fault {
     #[error("the ref was moved by someone else; look at it again before changing it")]
     RefMoved,
     /// The named branch does not exist in the owner's repository.
-    #[error(
-        "there is no branch {0}; create it, or set the project's base branch to one that exists"
-    )]
+    #[error("there is no branch {0}; create it, or set the project's base branch to one that exists")]
     MissingBranch(String),
     /// HEAD is on no branch, none was configured, and none was seen before.
     #[error("HEAD is detached; check a branch out, or set the project's base branch")]
@@ -102,10 +100,7 @@ pub enum Fault {
 impl Fault {
     /// Whether the same call can succeed later without anybody changing the repository.
     pub fn retry(&self) -> bool {
-        matches!(
-            self,
-            Self::TimedOut(_) | Self::Locked | Self::Busy | Self::DiskFull
-        )
+        matches!(self, Self::TimedOut(_) | Self::Locked | Self::Busy | Self::DiskFull)
     }
 
     /// Reads the fault from git's standard error (C locale).
@@ -113,9 +108,7 @@ impl Fault {
         let has = |needle: &str| words.contains(needle);
         if has(".lock': File exists") {
             Self::Locked
-        } else if has("cannot lock ref")
-            && (has("but expected") || has("already exists") || has("unable to resolve"))
-        {
+        } else if has("cannot lock ref") && (has("but expected") || has("already exists") || has("unable to resolve")) {
             Self::RefMoved
         } else if has("No space left on device") || has("quota exceeded") {
             Self::DiskFull
@@ -127,10 +120,7 @@ impl Fault {
             Self::MissingBranch(escape(branch.as_bytes()))
         } else if MISSING.iter().any(|needle| has(needle)) {
             Self::MissingObjects
-        } else if has("Resource temporarily unavailable")
-            || has("Cannot allocate memory")
-            || has("Out of memory")
-        {
+        } else if has("Resource temporarily unavailable") || has("Cannot allocate memory") || has("Out of memory") {
             Self::Busy
         } else if has("Permission denied") {
             Self::Unreadable(escape(quoted(words).unwrap_or("a file").as_bytes()))
@@ -148,9 +138,7 @@ fn after<'a>(words: &'a str, mark: &str) -> Option<&'a str> {
 
 /// The name git put between quotes in the line that says "Permission denied".
 fn quoted(words: &str) -> Option<&str> {
-    let line = words
-        .lines()
-        .find(|line| line.contains("Permission denied"))?;
+    let line = words.lines().find(|line| line.contains("Permission denied"))?;
     let quote = line.find(['\'', '"'])?;
     let rest = &line[quote + 1..];
     rest.find(['\'', '"']).map(|end| &rest[..end])
@@ -172,31 +160,16 @@ pub struct GitError {
 impl GitError {
     /// An error git itself said nothing about.
     pub(super) fn new(action: &'static str, place: &Path, fault: Fault) -> Self {
-        Self {
-            action,
-            place: place.to_owned(),
-            fault,
-            words: String::new(),
-        }
+        Self { action, place: place.to_owned(), fault, words: String::new() }
     }
 
     /// An error read from git's standard error.
     pub(super) fn from_words(action: &'static str, place: &Path, words: &str) -> Self {
-        Self {
-            action,
-            place: place.to_owned(),
-            fault: Fault::from_words(words),
-            words: trim_words(words),
-        }
+        Self { action, place: place.to_owned(), fault: Fault::from_words(words), words: trim_words(words) }
     }
 
     /// An error of the operating system about `name`.
-    pub(super) fn from_io(
-        action: &'static str,
-        place: &Path,
-        name: &[u8],
-        error: &std::io::Error,
-    ) -> Self {
+    pub(super) fn from_io(action: &'static str, place: &Path, name: &[u8], error: &std::io::Error) -> Self {
         use std::io::ErrorKind;
         let fault = match error.kind() {
             ErrorKind::PermissionDenied => Fault::Unreadable(escape(name)),
@@ -228,11 +201,7 @@ impl std::error::Error for GitError {}
 
 fn trim_words(words: &str) -> String {
     let mut text = String::new();
-    for line in words
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with("hint:"))
-    {
+    for line in words.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("hint:")) {
         let separator = if text.is_empty() { "" } else { "; " };
         let _ = write!(text, "{separator}{}", escape(line.as_bytes()));
     }
@@ -250,31 +219,18 @@ mod tests {
     #[test]
     fn faults_are_read_from_gits_words() {
         let lock = "fatal: Unable to create '/v/refs/x.lock': File exists.\n\nAnother git process seems to be running";
-        let moved =
-            "fatal: update_ref failed for ref 'r': cannot lock ref 'r': is at aa but expected bb";
+        let moved = "fatal: update_ref failed for ref 'r': cannot lock ref 'r': is at aa but expected bb";
         let cases = [
             (lock, Fault::Locked, true),
             (moved, Fault::RefMoved, false),
-            (
-                "fatal: couldn't find remote ref refs/heads/nope",
-                Fault::MissingBranch("nope".into()),
-                false,
-            ),
-            (
-                "error: unable to write file a: No space left on device",
-                Fault::DiskFull,
-                true,
-            ),
+            ("fatal: couldn't find remote ref refs/heads/nope", Fault::MissingBranch("nope".into()), false),
+            ("error: unable to write file a: No space left on device", Fault::DiskFull, true),
             (
                 "error: open(\"a b\"): Permission denied\nfatal: adding files failed",
                 Fault::Unreadable("a b".into()),
                 false,
             ),
-            (
-                "fatal: 'x' does not appear to be a git repository",
-                Fault::NotARepository,
-                false,
-            ),
+            ("fatal: 'x' does not appear to be a git repository", Fault::NotARepository, false),
             ("something new", Fault::Other, false),
         ];
         for (words, fault, retry) in cases {
@@ -286,15 +242,8 @@ mod tests {
 
     #[test]
     fn a_message_names_action_place_reason_and_gits_words_without_control_characters() {
-        let error = GitError::from_words(
-            "fetch the base branch",
-            Path::new("/v"),
-            "hint: no\nfatal: \u{1b}[31mred\n",
-        );
-        assert_eq!(
-            error.to_string(),
-            r"could not fetch the base branch (/v): git failed (git: fatal: \u{1b}[31mred)"
-        );
+        let error = GitError::from_words("fetch the base branch", Path::new("/v"), "hint: no\nfatal: \u{1b}[31mred\n");
+        assert_eq!(error.to_string(), r"could not fetch the base branch (/v): git failed (git: fatal: \u{1b}[31mred)");
         assert!(trim_words(&"x".repeat(2000)).chars().count() <= WORDS_LIMIT + 1);
     }
 }

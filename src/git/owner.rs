@@ -42,59 +42,34 @@ impl OwnerRepo {
                 return fail(Fault::Vanished);
             }
             Err(error) => {
-                return Err(GitError::from_io(
-                    action,
-                    root,
-                    root.as_os_str().as_encoded_bytes(),
-                    &error,
-                ));
+                return Err(GitError::from_io(action, root, root.as_os_str().as_encoded_bytes(), &error));
             }
         };
         let dot_git = root.join(".git");
         if dot_git.exists() {
-            return Ok(Self {
-                root,
-                git_dir: dot_git,
-                bare: false,
-            });
+            return Ok(Self { root, git_dir: dot_git, bare: false });
         }
-        if root.join("HEAD").is_file()
-            && root.join("objects").is_dir()
-            && root.join("refs").is_dir()
-        {
-            return Ok(Self {
-                git_dir: root.clone(),
-                root,
-                bare: true,
-            });
+        if root.join("HEAD").is_file() && root.join("objects").is_dir() && root.join("refs").is_dir() {
+            return Ok(Self { git_dir: root.clone(), root, bare: true });
         }
         fail(Fault::NotARepository)
     }
 
     fn read<'a>(&self, git: &'a Git, action: &'static str) -> Invocation<'a> {
-        git.command(action, &self.root)
-            .env("GIT_DIR", &self.git_dir)
+        git.command(action, &self.root).env("GIT_DIR", &self.git_dir)
     }
 
     /// `sha1` or `sha256`.
     pub(super) async fn object_format(&self, git: &Git) -> Result<String> {
-        self.read(git, "read the repository's format")
-            .args(["rev-parse", "--show-object-format"])
-            .text()
-            .await
+        self.read(git, "read the repository's format").args(["rev-parse", "--show-object-format"]).text().await
     }
 
     /// The branch HEAD is on, which may have no commit yet; None if HEAD is detached.
     pub(super) async fn branch(&self, git: &Git) -> Result<Option<String>> {
-        let asked = self
-            .read(git, "read HEAD")
-            .args(["symbolic-ref", "-q", "HEAD"]);
+        let asked = self.read(git, "read HEAD").args(["symbolic-ref", "-q", "HEAD"]);
         let output = asked.once().await?;
         match output.code {
-            0 => Ok(String::from_utf8_lossy(&output.stdout)
-                .trim()
-                .strip_prefix("refs/heads/")
-                .map(str::to_owned)),
+            0 => Ok(String::from_utf8_lossy(&output.stdout).trim().strip_prefix("refs/heads/").map(str::to_owned)),
             1 => Ok(None),
             _ => Err(GitError::from_words("read HEAD", &self.root, &output.words)),
         }
@@ -103,20 +78,12 @@ impl OwnerRepo {
     /// Errs unless `branch` exists: with what is wrong, since an empty repository needs other advice than a typo.
     pub(super) async fn require_branch(&self, git: &Git, branch: &str) -> Result<()> {
         let action = "find the base branch";
-        let listed = self
-            .read(git, action)
-            .args(["for-each-ref", "--format=%(refname)", "refs/heads"])
-            .text()
-            .await?;
+        let listed = self.read(git, action).args(["for-each-ref", "--format=%(refname)", "refs/heads"]).text().await?;
         let full = format!("refs/heads/{branch}");
         if listed.lines().any(|name| name == full) {
             return Ok(());
         }
-        let fault = if listed.is_empty() {
-            Fault::EmptyRepository
-        } else {
-            Fault::MissingBranch(branch.to_owned())
-        };
+        let fault = if listed.is_empty() { Fault::EmptyRepository } else { Fault::MissingBranch(branch.to_owned()) };
         Err(GitError::new(action, &self.root, fault))
     }
 }
@@ -125,48 +92,21 @@ impl OwnerRepo {
 pub async fn owner_state(git: &Git, owner_repo: &Path) -> Result<OwnerState> {
     let owner = OwnerRepo::find(owner_repo)?;
     let branch = owner.branch(git).await?;
-    let asked = owner
-        .read(git, "read HEAD")
-        .args(["rev-parse", "-q", "--verify", "HEAD^{commit}"]);
-    let head = String::from_utf8_lossy(&asked.once().await?.stdout)
-        .trim()
-        .parse()
-        .ok();
+    let asked = owner.read(git, "read HEAD").args(["rev-parse", "-q", "--verify", "HEAD^{commit}"]);
+    let head = String::from_utf8_lossy(&asked.once().await?.stdout).trim().parse().ok();
     if owner.bare {
-        return Ok(OwnerState {
-            branch,
-            head,
-            dirty: None,
-            untracked: false,
-        });
+        return Ok(OwnerState { branch, head, dirty: None, untracked: false });
     }
-    let status = owner
-        .read(git, "read the status of the owner's checkout")
-        .env("GIT_WORK_TREE", &owner.root);
-    let args = [
-        "status",
-        "--porcelain",
-        "-z",
-        "--no-renames",
-        "--ignore-submodules=all",
-        "--untracked-files=normal",
-    ];
+    let status = owner.read(git, "read the status of the owner's checkout").env("GIT_WORK_TREE", &owner.root);
+    let args = ["status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=all", "--untracked-files=normal"];
     let listed = status.args(args).run().await?;
     let (mut dirty, mut untracked) = (false, false);
-    for entry in listed
-        .split(|byte| *byte == 0)
-        .filter(|entry| !entry.is_empty())
-    {
+    for entry in listed.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
         if entry.starts_with(b"??") {
             untracked = true;
         } else {
             dirty = true;
         }
     }
-    Ok(OwnerState {
-        branch,
-        head,
-        dirty: Some(dirty),
-        untracked,
-    })
+    Ok(OwnerState { branch, head, dirty: Some(dirty), untracked })
 }

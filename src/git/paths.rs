@@ -70,16 +70,12 @@ pub(super) fn leads_out(link: &[u8], read_link: impl Fn(&[u8]) -> Option<Vec<u8>
 
 /// Components last first, to be used as a stack.
 fn components(path: &[u8]) -> Vec<Vec<u8>> {
-    path.split(|byte| *byte == b'/')
-        .rev()
-        .map(<[u8]>::to_vec)
-        .collect()
+    path.split(|byte| *byte == b'/').rev().map(<[u8]>::to_vec).collect()
 }
 
 /// Whether `path` is `folder` or lies below it.
 pub(super) fn is_within(path: &[u8], folder: &[u8]) -> bool {
-    path.strip_prefix(folder)
-        .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }
 
 #[cfg(test)]
@@ -114,14 +110,9 @@ mod tests {
             };
             Some(target.to_vec())
         };
-        for (link, out) in [
-            ("in", false),
-            ("abs", true),
-            ("up", true),
-            ("loop", true),
-            ("src/root", false),
-            ("sly", true),
-        ] {
+        for (link, out) in
+            [("in", false), ("abs", true), ("up", true), ("loop", true), ("src/root", false), ("sly", true)]
+        {
             assert_eq!(leads_out(link.as_bytes(), tree), out, "{link}");
         }
         assert!(!leads_out(b"src/a/toroot", tree));

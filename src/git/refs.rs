@@ -55,57 +55,34 @@ impl BuildRefs {
             return Err(refused(format!("a session cannot be called {session}")));
         }
         let name = |leaf: &str| RefName(format!("{ROOT}/{session}/{task}/{build}/{leaf}"));
-        Ok(Self {
-            base: name("base"),
-            result: name("result"),
-        })
+        Ok(Self { base: name("base"), result: name("result") })
     }
 }
 
 /// Refuses anything but a generated id: safe as a path component, a ref component and an argument.
 pub(super) fn check_id(id: &str) -> Result<()> {
-    let letters = id
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
-    let shape =
-        !id.is_empty() && !id.starts_with(['.', '-']) && !id.ends_with('.') && !id.contains("..");
+    let letters = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
+    let shape = !id.is_empty() && !id.starts_with(['.', '-']) && !id.ends_with('.') && !id.contains("..");
     if letters && shape && id.len() <= ID_LIMIT && !ends_with_lock(id) {
         return Ok(());
     }
-    Err(refused(format!(
-        "{} is not a generated id",
-        super::escape(id.as_bytes())
-    )))
+    Err(refused(format!("{} is not a generated id", super::escape(id.as_bytes()))))
 }
 
 /// Git's rules for a branch name (git-check-ref-format), plus: no leading dash.
 pub(super) fn check_branch(branch: &str) -> Result<()> {
-    let character =
-        |c: char| !c.is_control() && !matches!(c, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\');
+    let character = |c: char| !c.is_control() && !matches!(c, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\');
     let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !ends_with_lock(part);
-    let whole = !branch.starts_with('-')
-        && !branch.ends_with('.')
-        && !branch.contains("..")
-        && !branch.contains("@{");
-    if whole
-        && branch.chars().all(character)
-        && branch.split('/').all(part)
-        && branch != "@"
-        && branch.len() <= 200
-    {
+    let whole = !branch.starts_with('-') && !branch.ends_with('.') && !branch.contains("..") && !branch.contains("@{");
+    if whole && branch.chars().all(character) && branch.split('/').all(part) && branch != "@" && branch.len() <= 200 {
         return Ok(());
     }
-    Err(refused(format!(
-        "{} is not a branch name",
-        super::escape(branch.as_bytes())
-    )))
+    Err(refused(format!("{} is not a branch name", super::escape(branch.as_bytes()))))
 }
 
 /// Git keeps `<ref>.lock` beside a ref.
 fn ends_with_lock(part: &str) -> bool {
-    Path::new(part)
-        .extension()
-        .is_some_and(|end| end.eq_ignore_ascii_case("lock"))
+    Path::new(part).extension().is_some_and(|end| end.eq_ignore_ascii_case("lock"))
 }
 
 fn refused(why: String) -> GitError {
@@ -119,23 +96,8 @@ mod tests {
     #[test]
     fn only_generated_ids_become_refs() {
         let refs = BuildRefs::new("2026-03-14", "17", "b_1.x").unwrap();
-        assert_eq!(
-            refs.result.as_str(),
-            "refs/overnight/2026-03-14/17/b_1.x/result"
-        );
-        for bad in [
-            "",
-            "..",
-            "a/b",
-            "-rf",
-            ".x",
-            "a..b",
-            "a.lock",
-            "a b",
-            "é",
-            "x.",
-            &"x".repeat(101),
-        ] {
+        assert_eq!(refs.result.as_str(), "refs/overnight/2026-03-14/17/b_1.x/result");
+        for bad in ["", "..", "a/b", "-rf", ".x", "a..b", "a.lock", "a b", "é", "x.", &"x".repeat(101)] {
             assert!(BuildRefs::new("s", bad, "b").is_err(), "{bad}");
         }
         assert!(BuildRefs::new("base", "t", "b").is_err());
@@ -146,10 +108,7 @@ mod tests {
         for good in ["main", "feature/x", "grüße", "v1.2"] {
             assert!(RefName::base_branch(good).is_ok(), "{good}");
         }
-        for bad in [
-            "", "-x", "a..b", "a b", "a:b", "*", "a//b", "/a", "a/", ".a", "a/.b", "a.lock",
-            "a@{1}", "a\nb",
-        ] {
+        for bad in ["", "-x", "a..b", "a b", "a:b", "*", "a//b", "/a", "a/", ".a", "a/.b", "a.lock", "a@{1}", "a\nb"] {
             assert!(RefName::base_branch(bad).is_err(), "{bad}");
         }
     }

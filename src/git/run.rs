@@ -79,17 +79,8 @@ impl Git {
     pub fn new(git_program: PathBuf, path_env: OsString, home: PathBuf) -> Self {
         let all = std::env::split_paths(&path_env).all(|entry| entry.is_absolute());
         let absolute = std::env::split_paths(&path_env).filter(|entry| entry.is_absolute());
-        let path_env = if all {
-            path_env
-        } else {
-            std::env::join_paths(absolute).unwrap_or_default()
-        };
-        Self {
-            program: git_program,
-            path_env,
-            home,
-            timeout: TIMEOUT,
-        }
+        let path_env = if all { path_env } else { std::env::join_paths(absolute).unwrap_or_default() };
+        Self { program: git_program, path_env, home, timeout: TIMEOUT }
     }
 
     /// The same with another time limit for each single command (default 10 minutes).
@@ -101,19 +92,9 @@ impl Git {
     /// The version git states, such as `2.47.3`. Errs if git cannot be run or is older than 2.38.
     pub async fn version(&self) -> Result<String> {
         let action = "ask git for its version";
-        let text = self
-            .command(action, Path::new("/"))
-            .args(["version"])
-            .text()
-            .await?;
-        let version = text
-            .split_whitespace()
-            .nth(2)
-            .unwrap_or_default()
-            .to_owned();
-        let mut numbers = version
-            .split('.')
-            .map(|part| part.parse::<u32>().unwrap_or(0));
+        let text = self.command(action, Path::new("/")).args(["version"]).text().await?;
+        let version = text.split_whitespace().nth(2).unwrap_or_default().to_owned();
+        let mut numbers = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
         let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
         if found < OLDEST {
             return Err(GitError::new(action, &self.program, Fault::ProgramTooOld));
@@ -143,23 +124,13 @@ impl Git {
     }
 
     /// A command on the repository `git_dir` over the files in `work_tree`, run there.
-    pub(super) fn over(
-        &self,
-        action: &'static str,
-        git_dir: &Path,
-        work_tree: &Path,
-    ) -> Invocation<'_> {
-        self.command(action, work_tree)
-            .env("GIT_DIR", git_dir)
-            .env("GIT_WORK_TREE", work_tree)
+    pub(super) fn over(&self, action: &'static str, git_dir: &Path, work_tree: &Path) -> Invocation<'_> {
+        self.command(action, work_tree).env("GIT_DIR", git_dir).env("GIT_WORK_TREE", work_tree)
     }
 
     fn base(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command
-            .env_clear()
-            .env("PATH", &self.path_env)
-            .env("HOME", &self.home);
+        command.env_clear().env("PATH", &self.path_env).env("HOME", &self.home);
         for (name, value) in [
             ("GIT_CONFIG_NOSYSTEM", "1"),
             ("GIT_CONFIG_GLOBAL", "/dev/null"),
@@ -176,10 +147,7 @@ impl Git {
         for setting in SETTINGS {
             command.arg("-c").arg(setting);
         }
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.kill_on_drop(true).process_group(0);
         command
     }
@@ -206,8 +174,7 @@ pub(super) struct Output {
 
 impl Invocation<'_> {
     pub(super) fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
-        self.args
-            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
@@ -234,9 +201,7 @@ impl Invocation<'_> {
 
     /// As [`Self::run`], as text without surrounding white space.
     pub(super) async fn text(self) -> Result<String> {
-        Ok(String::from_utf8_lossy(&self.run().await?)
-            .trim()
-            .to_owned())
+        Ok(String::from_utf8_lossy(&self.run().await?).trim().to_owned())
     }
 
     /// As [`Self::run`], with what git said on standard error.
@@ -281,36 +246,24 @@ impl Invocation<'_> {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied => {
                 GitError::new(self.action, &self.git.program, Fault::ProgramMissing)
             }
-            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::OutOfMemory => {
-                self.error(Fault::Busy)
-            }
+            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::OutOfMemory => self.error(Fault::Busy),
             _ => self.error(Fault::Io(error.to_string())),
         })
     }
 
     async fn talk(&self, child: &mut Child) -> Result<Output> {
-        let (stdin, stdout, stderr) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let feed = async {
             if let Some(mut pipe) = stdin {
                 // A command that ends before it has read everything says why by its exit code.
                 let _ = pipe.write_all(&self.input).await;
             }
         };
-        let ((), stdout, words) =
-            tokio::join!(feed, read_all(stdout, self.limit), read_head(stderr));
+        let ((), stdout, words) = tokio::join!(feed, read_all(stdout, self.limit), read_head(stderr));
         let stdout = stdout.map_err(|error| self.error(Fault::Io(error.to_string())))?;
-        let stdout = stdout
-            .ok_or_else(|| self.error(Fault::OverLimit("bytes of output", self.limit as u64)))?;
-        let status = child
-            .wait()
-            .await
-            .map_err(|error| self.error(Fault::Io(error.to_string())))?;
-        Ok(Output {
-            code: status.code().unwrap_or(-1),
-            stdout,
-            words: String::from_utf8_lossy(&words).into_owned(),
-        })
+        let stdout = stdout.ok_or_else(|| self.error(Fault::OverLimit("bytes of output", self.limit as u64)))?;
+        let status = child.wait().await.map_err(|error| self.error(Fault::Io(error.to_string())))?;
+        Ok(Output { code: status.code().unwrap_or(-1), stdout, words: String::from_utf8_lossy(&words).into_owned() })
     }
 
     pub(super) fn error(&self, fault: Fault) -> GitError {
@@ -330,10 +283,7 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         // Not yet reaped, so the number still names this group and no other.
-        let pid = self
-            .0
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(Pid::from_raw);
+        let pid = self.0.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(pid) = pid {
             let _ = kill_process_group(pid, Signal::KILL);
         }
@@ -341,10 +291,7 @@ impl Drop for Group {
 }
 
 /// Everything, or None as soon as it is more than `limit` bytes.
-async fn read_all(
-    pipe: Option<impl AsyncRead + Unpin>,
-    limit: usize,
-) -> std::io::Result<Option<Vec<u8>>> {
+async fn read_all(pipe: Option<impl AsyncRead + Unpin>, limit: usize) -> std::io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     if let Some(pipe) = pipe {
         pipe.take(limit as u64 + 1).read_to_end(&mut bytes).await?;
@@ -356,10 +303,7 @@ async fn read_all(
 async fn read_head(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     let mut head = Vec::new();
     if let Some(mut pipe) = pipe {
-        let _ = (&mut pipe)
-            .take(WORDS_LIMIT as u64)
-            .read_to_end(&mut head)
-            .await;
+        let _ = (&mut pipe).take(WORDS_LIMIT as u64).read_to_end(&mut head).await;
         let _ = tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await;
     }
     head

@@ -37,11 +37,7 @@ impl FromStr for Sha {
 
     fn from_str(text: &str) -> Result<Self, NotASha> {
         let hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if hex && matches!(text.len(), 40 | 64) {
-            Ok(Self(text.to_ascii_lowercase()))
-        } else {
-            Err(NotASha)
-        }
+        if hex && matches!(text.len(), 40 | 64) { Ok(Self(text.to_ascii_lowercase())) } else { Err(NotASha) }
     }
 }
 
@@ -74,18 +70,8 @@ mod tests {
         let full = "0123456789abcdefABCDEF0123456789abcdef01";
         let sha: Sha = full.parse().unwrap();
         assert_eq!(sha.to_string(), full.to_ascii_lowercase());
-        assert_eq!(
-            serde_json::from_str::<Sha>(&serde_json::to_string(&sha).unwrap()).unwrap(),
-            sha
-        );
-        for bad in [
-            "",
-            "HEAD",
-            "--upload-pack=x",
-            "0123456",
-            &full[1..],
-            &format!("{full}0"),
-        ] {
+        assert_eq!(serde_json::from_str::<Sha>(&serde_json::to_string(&sha).unwrap()).unwrap(), sha);
+        for bad in ["", "HEAD", "--upload-pack=x", "0123456", &full[1..], &format!("{full}0")] {
             assert_eq!(bad.parse::<Sha>(), Err(NotASha), "{bad}");
         }
         assert!(serde_json::from_str::<Sha>("\"main\"").is_err());

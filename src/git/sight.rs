@@ -46,27 +46,12 @@ pub(super) struct Sight {
 }
 
 impl Sight {
-    pub(super) async fn new(
-        desk: &Desk<'_>,
-        found: Survey,
-        base: &Sha,
-        exclude: &[PathBuf],
-    ) -> Result<Self> {
+    pub(super) async fn new(desk: &Desk<'_>, found: Survey, base: &Sha, exclude: &[PathBuf]) -> Result<Self> {
         let tracked = desk.tracked(base).await?;
         let loose = desk.loose().await?;
-        let exclude = exclude
-            .iter()
-            .map(|path| relative(desk, path))
-            .collect::<Result<Vec<_>>>()?;
+        let exclude = exclude.iter().map(|path| relative(desk, path)).collect::<Result<Vec<_>>>()?;
         let (folders, filled) = submodule_folders(desk.worktree, &tracked.submodules);
-        let mut sight = Self {
-            found,
-            tracked,
-            new: loose.clone(),
-            loose,
-            filled,
-            left_out: folders,
-        };
+        let mut sight = Self { found, tracked, new: loose.clone(), loose, filled, left_out: folders };
         let nested: Vec<Vec<u8>> = sight.nested_untracked().map(<[u8]>::to_vec).collect();
         if nested.len() as u64 > MAX_NESTED {
             return Err(desk.fail(Fault::OverLimit("nested repositories", MAX_NESTED)));
@@ -80,21 +65,12 @@ impl Sight {
     /// Leaves out what is untracked at or below `path`. Tracked files there still count: naming a folder to copy must
     /// not hide what the build did to the project's own files in it.
     fn leave_out(&mut self, path: Vec<u8>) {
-        let below: Vec<Vec<u8>> = self
-            .new
-            .iter()
-            .filter(|new| is_within(new, &path))
-            .cloned()
-            .collect();
+        let below: Vec<Vec<u8>> = self.new.iter().filter(|new| is_within(new, &path)).cloned().collect();
         for new in &below {
             self.new.remove(new);
         }
         if self.tracked.files.contains(&path) || has_below(&self.tracked.files, &path) {
-            self.left_out.extend(
-                below
-                    .into_iter()
-                    .map(|new| new.strip_suffix(b"/").unwrap_or(&new).to_vec()),
-            );
+            self.left_out.extend(below.into_iter().map(|new| new.strip_suffix(b"/").unwrap_or(&new).to_vec()));
         } else {
             self.left_out.insert(path);
         }
@@ -117,10 +93,7 @@ impl Sight {
             return Err(desk.fail(Fault::OverLimit("new files", limits.new_files)));
         }
         let size = |path: &Vec<u8>| {
-            let metadata = desk
-                .worktree
-                .join(OsStr::from_bytes(path))
-                .symlink_metadata();
+            let metadata = desk.worktree.join(OsStr::from_bytes(path)).symlink_metadata();
             metadata.map_or(0, |metadata| metadata.len())
         };
         if self.new.iter().map(size).sum::<u64>() > limits.new_bytes {
@@ -132,14 +105,8 @@ impl Sight {
     /// Tracked files replaced by a pipe or the like, NUL-terminated: git would refuse the whole tree, so they are
     /// taken as deleted.
     pub(super) fn replaced_by_special(&self) -> Vec<u8> {
-        let replaced = self
-            .found
-            .special
-            .iter()
-            .filter(|path| self.tracked.files.contains(*path));
-        replaced
-            .flat_map(|path| path.iter().copied().chain([0]))
-            .collect()
+        let replaced = self.found.special.iter().filter(|path| self.tracked.files.contains(*path));
+        replaced.flat_map(|path| path.iter().copied().chain([0])).collect()
     }
 
     /// For `git add`: everything but what is left out, NUL-terminated, no pattern in it.
@@ -156,33 +123,23 @@ impl Sight {
     /// Repositories within, outside ignored folders, and submodules that have files.
     pub(super) fn nested(&self) -> impl Iterator<Item = &[u8]> {
         let filled = self.filled.iter().map(Vec::as_slice);
-        let tracked = self
-            .nested_below()
-            .filter(|path| has_below(&self.tracked.files, path));
+        let tracked = self.nested_below().filter(|path| has_below(&self.tracked.files, path));
         self.nested_untracked().chain(tracked).chain(filled)
     }
 
     fn nested_untracked(&self) -> impl Iterator<Item = &[u8]> {
-        let untracked =
-            |path: &&[u8]| has_below(&self.loose, path) && !has_below(&self.tracked.files, path);
+        let untracked = |path: &&[u8]| has_below(&self.loose, path) && !has_below(&self.tracked.files, path);
         self.nested_below().filter(untracked)
     }
 
     fn nested_below(&self) -> impl Iterator<Item = &[u8]> {
-        let outside = |path: &&[u8]| {
-            !self
-                .tracked
-                .submodules
-                .iter()
-                .any(|submodule| is_within(path, submodule))
-        };
+        let outside = |path: &&[u8]| !self.tracked.submodules.iter().any(|submodule| is_within(path, submodule));
         self.found.nested.iter().map(Vec::as_slice).filter(outside)
     }
 
     /// Folders outside ignored ones that look like bare repositories.
     pub(super) fn bare(&self) -> impl Iterator<Item = &[u8]> {
-        let seen =
-            |path: &&[u8]| has_below(&self.loose, path) || has_below(&self.tracked.files, path);
+        let seen = |path: &&[u8]| has_below(&self.loose, path) || has_below(&self.tracked.files, path);
         self.found.bare.iter().map(Vec::as_slice).filter(seen)
     }
 
@@ -202,24 +159,17 @@ fn relative(desk: &Desk<'_>, path: &Path) -> Result<Vec<u8>> {
             _ => parts.clear(),
         }
     }
-    let plain = path
-        .components()
-        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    let plain = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if !plain || parts.is_empty() {
         let shown = escape(path.as_os_str().as_bytes());
-        return Err(desk.fail(Fault::Refused(format!(
-            "{shown} is not a path inside the tree"
-        ))));
+        return Err(desk.fail(Fault::Refused(format!("{shown} is not a path inside the tree"))));
     }
     Ok(parts.join(&b'/'))
 }
 
 /// Submodules that are folders now, and those of them with anything inside. Git never looks into either: it would run
 /// itself there, under that folder's own configuration.
-fn submodule_folders(
-    root: &Path,
-    submodules: &BTreeSet<Vec<u8>>,
-) -> (BTreeSet<Vec<u8>>, Vec<Vec<u8>>) {
+fn submodule_folders(root: &Path, submodules: &BTreeSet<Vec<u8>>) -> (BTreeSet<Vec<u8>>, Vec<Vec<u8>>) {
     let (mut folders, mut filled) = (BTreeSet::new(), Vec::new());
     let Ok(top) = Dir::open_ambient_dir(root, ambient_authority()) else {
         return (folders, filled);
@@ -228,10 +178,7 @@ fn submodule_folders(
         let Ok(dir) = top.open_dir_nofollow(OsStr::from_bytes(path)) else {
             continue;
         };
-        if dir
-            .entries()
-            .is_ok_and(|mut entries| entries.next().is_some())
-        {
+        if dir.entries().is_ok_and(|mut entries| entries.next().is_some()) {
             filled.push(path.clone());
         }
         folders.insert(path.clone());
@@ -243,9 +190,7 @@ fn submodule_folders(
 fn has_below(set: &BTreeSet<Vec<u8>>, folder: &[u8]) -> bool {
     let mut prefix = folder.to_vec();
     prefix.push(b'/');
-    set.range(prefix.clone()..)
-        .next()
-        .is_some_and(|path| path.starts_with(&prefix))
+    set.range(prefix.clone()..).next().is_some_and(|path| path.starts_with(&prefix))
 }
 
 /// Escaped, sorted, and cut with a last line that says so.
@@ -266,10 +211,7 @@ mod tests {
 
     #[test]
     fn below_is_not_fooled_by_names_that_sort_between() {
-        let set: BTreeSet<Vec<u8>> = ["a", "a-b/c", "a.d", "x/"]
-            .iter()
-            .map(|path| path.as_bytes().to_vec())
-            .collect();
+        let set: BTreeSet<Vec<u8>> = ["a", "a-b/c", "a.d", "x/"].iter().map(|path| path.as_bytes().to_vec()).collect();
         assert!(!has_below(&set, b"a"));
         assert!(has_below(&set, b"a-b") && has_below(&set, b"x"));
     }

@@ -56,15 +56,8 @@ struct Walk<'a> {
 
 /// Walks the tree at `root`; regular files over `large` bytes are listed.
 pub(super) fn survey(root: &Path, large: u64) -> Result<Survey> {
-    let mut walk = Walk {
-        root,
-        large,
-        entries: 0,
-        pending: Vec::new(),
-        found: Survey::default(),
-    };
-    let top =
-        Dir::open_ambient_dir(root, ambient_authority()).map_err(|error| walk.io(b".", &error))?;
+    let mut walk = Walk { root, large, entries: 0, pending: Vec::new(), found: Survey::default() };
+    let top = Dir::open_ambient_dir(root, ambient_authority()).map_err(|error| walk.io(b".", &error))?;
     walk.list(top, b"", 0)?;
     while let Some(next) = walk.pending.pop() {
         match next.parent.open_dir_nofollow(&next.name) {
@@ -78,11 +71,7 @@ pub(super) fn survey(root: &Path, large: u64) -> Result<Survey> {
 impl Walk<'_> {
     fn list(&mut self, dir: Dir, path: &[u8], depth: usize) -> Result<()> {
         if depth > MAX_DEPTH {
-            return Err(GitError::new(
-                ACTION,
-                self.root,
-                Fault::OverLimit("levels of folders", MAX_DEPTH as u64),
-            ));
+            return Err(GitError::new(ACTION, self.root, Fault::OverLimit("levels of folders", MAX_DEPTH as u64)));
         }
         let dir = Arc::new(dir);
         let listing = match dir.entries() {
@@ -94,11 +83,7 @@ impl Walk<'_> {
             let entry = entry.map_err(|error| self.io(path, &error))?;
             self.entries += 1;
             if self.entries > MAX_ENTRIES {
-                return Err(GitError::new(
-                    ACTION,
-                    self.root,
-                    Fault::OverLimit("files and folders", MAX_ENTRIES),
-                ));
+                return Err(GitError::new(ACTION, self.root, Fault::OverLimit("files and folders", MAX_ENTRIES)));
             }
             let name = entry.file_name();
             if name.as_bytes().eq_ignore_ascii_case(b".git") {
@@ -107,11 +92,7 @@ impl Walk<'_> {
                 }
                 continue;
             }
-            bare_marks += u8::from(
-                ["HEAD", "objects", "refs"]
-                    .iter()
-                    .any(|mark| name == OsStr::new(mark)),
-            );
+            bare_marks += u8::from(["HEAD", "objects", "refs"].iter().any(|mark| name == OsStr::new(mark)));
             self.meet(&dir, &entry, name, path, depth)?;
         }
         if bare_marks == 3 {
@@ -120,14 +101,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn meet(
-        &mut self,
-        dir: &Arc<Dir>,
-        entry: &DirEntry,
-        name: OsString,
-        folder: &[u8],
-        depth: usize,
-    ) -> Result<()> {
+    fn meet(&mut self, dir: &Arc<Dir>, entry: &DirEntry, name: OsString, folder: &[u8], depth: usize) -> Result<()> {
         let mut path = folder.to_vec();
         if !path.is_empty() {
             path.push(b'/');
@@ -135,12 +109,7 @@ impl Walk<'_> {
         path.extend_from_slice(name.as_bytes());
         let kind = entry.file_type().map_err(|error| self.io(&path, &error))?;
         if kind.is_dir() {
-            self.pending.push(Pending {
-                parent: Arc::clone(dir),
-                name,
-                path,
-                depth: depth + 1,
-            });
+            self.pending.push(Pending { parent: Arc::clone(dir), name, path, depth: depth + 1 });
         } else if kind.is_file() {
             // A file that goes away meanwhile is git's to notice.
             if let Ok(size) = entry.metadata().map(|metadata| metadata.len())
@@ -150,11 +119,7 @@ impl Walk<'_> {
             }
         } else if !kind.is_symlink() {
             if GIT_READS.contains(&name.as_bytes()) {
-                return Err(GitError::new(
-                    ACTION,
-                    self.root,
-                    Fault::SpecialFile(escape(&path)),
-                ));
+                return Err(GitError::new(ACTION, self.root, Fault::SpecialFile(escape(&path))));
             }
             self.found.special.push(path);
         }

@@ -15,9 +15,7 @@ use std::process::{Child, Command, Stdio};
 #[derive(Debug, thiserror::Error)]
 pub enum NotKeptAwake {
     /// Neither program is there.
-    #[error(
-        "neither systemd-inhibit nor caffeinate is on PATH, so the machine may go to sleep during builds"
-    )]
+    #[error("neither systemd-inhibit nor caffeinate is on PATH, so the machine may go to sleep during builds")]
     NoProgram,
     /// It is there and did not start.
     #[error("{program} did not start ({error}), so the machine may go to sleep during builds")]
@@ -40,41 +38,24 @@ impl KeepAwake {
     /// Starts the first program of the two found in the folders of `search_path` (the value of `PATH`). `reason` is shown by
     /// the system next to the lock; control characters in it are dropped and 100 characters kept.
     pub fn start(reason: &str, search_path: &OsStr) -> Result<Self, NotKeptAwake> {
-        let why: String = reason
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(100)
-            .collect();
+        let why: String = reason.chars().filter(|c| !c.is_control()).take(100).collect();
         let (program, mut command) = if let Some(program) = find("systemd-inhibit", search_path) {
             let mut command = Command::new(&program);
             command.args(["--what=sleep:idle", "--who=overnight", "--mode=block"]);
-            command
-                .arg(format!("--why={why}"))
-                .arg("cat")
-                .stdin(Stdio::piped());
+            command.arg(format!("--why={why}")).arg("cat").stdin(Stdio::piped());
             (program, command)
         } else if let Some(program) = find("caffeinate", search_path) {
             let mut command = Command::new(&program);
-            command
-                .args(["-ims", "-w", &std::process::id().to_string()])
-                .stdin(Stdio::null());
+            command.args(["-ims", "-w", &std::process::id().to_string()]).stdin(Stdio::null());
             (program, command)
         } else {
             return Err(NotKeptAwake::NoProgram);
         };
         // A cleared environment keeps the bot's secrets out of the child; PATH is for systemd-inhibit to find `cat`.
-        command
-            .env_clear()
-            .env("PATH", search_path)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0);
+        command.env_clear().env("PATH", search_path).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         match command.spawn() {
             Ok(child) => Ok(Self { child, program }),
-            Err(error) => Err(NotKeptAwake::NotStarted {
-                program: program.display().to_string(),
-                error,
-            }),
+            Err(error) => Err(NotKeptAwake::NotStarted { program: program.display().to_string(), error }),
         }
     }
 
@@ -109,12 +90,10 @@ impl Drop for KeepAwake {
 }
 
 fn find(program: &str, search_path: &OsStr) -> Option<PathBuf> {
-    std::env::split_paths(search_path)
-        .filter(|folder| folder.is_absolute())
-        .map(|folder| folder.join(program))
-        .find(|path| {
+    std::env::split_paths(search_path).filter(|folder| folder.is_absolute()).map(|folder| folder.join(program)).find(
+        |path| {
             use std::os::unix::fs::PermissionsExt;
-            path.metadata()
-                .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-        })
+            path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+        },
+    )
 }

@@ -63,11 +63,7 @@ impl DatabaseFacts {
 
     /// Free pages as a share of all.
     pub fn bloat(&self) -> f64 {
-        if self.pages == 0 {
-            0.0
-        } else {
-            self.free_pages as f64 / self.pages as f64
-        }
+        if self.pages == 0 { 0.0 } else { self.free_pages as f64 / self.pages as f64 }
     }
 }
 
@@ -84,29 +80,18 @@ pub struct DatabaseCheck {
 pub async fn check_database(path: &Path, own: &Path, rules: &DatabaseRules) -> DatabaseCheck {
     match look(path, own, rules).await {
         Ok(facts) => {
-            let bloated =
-                facts.bloat() >= rules.bloat_fraction && facts.bytes() >= rules.least_bytes;
+            let bloated = facts.bloat() >= rules.bloat_fraction && facts.bytes() >= rules.least_bytes;
             let problem = bloated.then(|| Problem {
                 kind: ProblemKind::DatabaseBloat,
                 severity: Severity::Warning,
                 subject: path.display().to_string(),
-                detail: format!(
-                    "{}, of it {} empty pages",
-                    human_bytes(facts.bytes()),
-                    percent(facts.bloat())
-                ),
+                detail: format!("{}, of it {} empty pages", human_bytes(facts.bytes()), percent(facts.bloat())),
                 bytes: facts.free_pages.saturating_mul(facts.page_size),
                 fix: Some(FixKind::OptimizeDatabase),
             });
-            DatabaseCheck {
-                problem,
-                facts: Some(facts),
-            }
+            DatabaseCheck { problem, facts: Some(facts) }
         }
-        Err(trouble) => DatabaseCheck {
-            problem: Some(problem_of(path, &trouble)),
-            facts: None,
-        },
+        Err(trouble) => DatabaseCheck { problem: Some(problem_of(path, &trouble)), facts: None },
     }
 }
 
@@ -116,19 +101,10 @@ fn problem_of(path: &Path, trouble: &Trouble) -> Problem {
         Trouble::NotADatabase => (ProblemKind::NotADatabase, Severity::Warning),
         Trouble::Corrupt(_) => (ProblemKind::DatabaseCorrupt, Severity::Critical),
         Trouble::Locked => (ProblemKind::DatabaseLocked, Severity::Info),
-        Trouble::Refused(_) | Trouble::TooSlow | Trouble::Other(_) => {
-            (ProblemKind::Unreadable, Severity::Warning)
-        }
+        Trouble::Refused(_) | Trouble::TooSlow | Trouble::Other(_) => (ProblemKind::Unreadable, Severity::Warning),
     };
     let detail = trouble.to_string();
-    Problem {
-        kind,
-        severity,
-        subject: path.display().to_string(),
-        detail,
-        bytes: 0,
-        fix: None,
-    }
+    Problem { kind, severity, subject: path.display().to_string(), detail, bytes: 0, fix: None }
 }
 
 async fn look(path: &Path, own: &Path, rules: &DatabaseRules) -> Result<DatabaseFacts, Trouble> {
@@ -148,51 +124,33 @@ fn admit(path: &Path, own: &Path) -> Result<PathBuf, Trouble> {
     let real = path.canonicalize().map_err(not_there)?;
     let found = real.metadata().map_err(not_there)?;
     let own_real = own.canonicalize().unwrap_or_else(|_| own.to_owned());
-    let same_file = own_real
-        .metadata()
-        .is_ok_and(|own| own.dev() == found.dev() && own.ino() == found.ino());
+    let same_file = own_real.metadata().is_ok_and(|own| own.dev() == found.dev() && own.ino() == found.ino());
     let side_file = ["-wal", "-shm", "-journal"].iter().any(|ending| {
         let mut side = own_real.clone().into_os_string();
         side.push(ending);
         real.as_os_str() == side
     });
     if same_file || side_file || real == own_real {
-        return Err(Trouble::Refused(
-            "this is overnight's own database; take it out of the configured list",
-        ));
+        return Err(Trouble::Refused("this is overnight's own database; take it out of the configured list"));
     }
     if !found.is_file() {
         return Err(Trouble::NotADatabase);
     }
     // Each name of a file would get a journal of its own, and a crash would leave the wrong one.
     if found.nlink() != 1 {
-        return Err(Trouble::Refused(
-            "the file has several hard links, which SQLite can't handle safely",
-        ));
+        return Err(Trouble::Refused("the file has several hard links, which SQLite can't handle safely"));
     }
     Ok(real)
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "used as the function of map_err"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "used as the function of map_err")]
 fn not_there(error: io::Error) -> Trouble {
-    if error.kind() == io::ErrorKind::NotFound {
-        Trouble::Missing
-    } else {
-        Trouble::Other(error.to_string())
-    }
+    if error.kind() == io::ErrorKind::NotFound { Trouble::Missing } else { Trouble::Other(error.to_string()) }
 }
 
 /// Makes a bloated database small: copy into `trash` (this session's folder, made if missing), `PRAGMA optimize`,
 /// checkpoint, `VACUUM`, checks. Looks at everything again first, since a check may be hours old.
-pub async fn optimize_database(
-    path: &Path,
-    own: &Path,
-    rules: &DatabaseRules,
-    trash: &Path,
-) -> Fix {
+pub async fn optimize_database(path: &Path, own: &Path, rules: &DatabaseRules, trash: &Path) -> Fix {
     let mut fix = Fix {
         kind: ProblemKind::DatabaseBloat,
         subject: path.display().to_string(),
@@ -208,21 +166,13 @@ pub async fn optimize_database(
             Trouble::Locked | Trouble::Refused(_) | Trouble::Missing | Trouble::NotADatabase => {
                 FixOutcome::Skipped { why }
             }
-            Trouble::Corrupt(_) | Trouble::TooSlow | Trouble::Other(_) => {
-                FixOutcome::Failed { why }
-            }
+            Trouble::Corrupt(_) | Trouble::TooSlow | Trouble::Other(_) => FixOutcome::Failed { why },
         };
     }
     fix
 }
 
-async fn optimize(
-    path: &Path,
-    own: &Path,
-    rules: &DatabaseRules,
-    trash: &Path,
-    fix: &mut Fix,
-) -> Result<(), Trouble> {
+async fn optimize(path: &Path, own: &Path, rules: &DatabaseRules, trash: &Path, fix: &mut Fix) -> Result<(), Trouble> {
     let real = admit(path, own)?;
     let before = disk_bytes(&real)?;
     let copy = trash.join(copy_name(&real, trash));
@@ -265,9 +215,7 @@ async fn work(
     if !same {
         // Without a copy to trust nothing more is done; the database was not touched.
         copied.map_err(|trouble| {
-            Trouble::Other(format!(
-                "the safety copy is not good ({trouble}); nothing was changed"
-            ))
+            Trouble::Other(format!("the safety copy is not good ({trouble}); nothing was changed"))
         })?;
         if session.data_version().await? != version {
             return Err(Trouble::Locked);
@@ -305,21 +253,13 @@ fn room(real: &Path, copy: &Path, bytes: u64) -> Result<(), Trouble> {
     let beside = real.parent().unwrap_or(Path::new("/"));
     let trash = copy.parent().unwrap_or(Path::new("/"));
     std::fs::create_dir_all(trash).map_err(other)?;
-    let same_device =
-        beside.metadata().map_err(other)?.dev() == trash.metadata().map_err(other)?.dev();
+    let same_device = beside.metadata().map_err(other)?.dev() == trash.metadata().map_err(other)?.dev();
     let vacuum = bytes.saturating_mul(22) / 10;
     let copied = bytes.saturating_mul(11) / 10;
-    let (least_beside, least_trash) = if same_device {
-        (vacuum + copied, 0)
-    } else {
-        (vacuum, copied)
-    };
+    let (least_beside, least_trash) = if same_device { (vacuum + copied, 0) } else { (vacuum, copied) };
     let available = crate::host::available_space(beside).map_err(other)?;
-    if available < least_beside || crate::host::available_space(trash).map_err(other)? < least_trash
-    {
-        return Err(Trouble::Refused(
-            "there is not enough free space to vacuum it safely",
-        ));
+    if available < least_beside || crate::host::available_space(trash).map_err(other)? < least_trash {
+        return Err(Trouble::Refused("there is not enough free space to vacuum it safely"));
     }
     Ok(())
 }
@@ -327,40 +267,23 @@ fn room(real: &Path, copy: &Path, bytes: u64) -> Result<(), Trouble> {
 /// A name in the trash that is not taken.
 fn copy_name(real: &Path, trash: &Path) -> String {
     let stem = real.file_name().unwrap_or_default().to_string_lossy();
-    let plain: String = stem
-        .chars()
-        .take(60)
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || c == '.' {
-                c
-            } else {
-                '_'
-            }
-        })
-        .collect();
-    let taken =
-        |name: &String| trash.join(name).exists() || trash.join(format!("{name}.gz")).exists();
-    (1..10_000)
-        .map(|n| format!("database-{n}-{plain}"))
-        .find(|name| !taken(name))
-        .unwrap_or(plain)
+    let plain: String =
+        stem.chars().take(60).map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' }).collect();
+    let taken = |name: &String| trash.join(name).exists() || trash.join(format!("{name}.gz")).exists();
+    (1..10_000).map(|n| format!("database-{n}-{plain}")).find(|name| !taken(name)).unwrap_or(plain)
 }
 
 /// Compresses the copy in the trash; keeps it as it is when that fails. Returns what it takes on the disk.
 async fn keep_copy(copy: PathBuf) -> Result<u64, Trouble> {
     let kept = tokio::task::spawn_blocking(move || super::logs::compress_copy(&copy)).await;
-    kept.map_err(|error| Trouble::Other(error.to_string()))?
-        .map_err(other)
+    kept.map_err(|error| Trouble::Other(error.to_string()))?.map_err(other)
 }
 
 fn disk_bytes(path: &Path) -> Result<u64, Trouble> {
     Ok(path.metadata().map_err(other)?.blocks() * 512)
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "used as the function of map_err"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "used as the function of map_err")]
 fn other(error: io::Error) -> Trouble {
     Trouble::Other(error.to_string())
 }

@@ -89,20 +89,9 @@ const MOST_SKIPPED: usize = 1000;
 
 /// Looks through `roots` for logs to clean or rotate; changes nothing.
 pub fn scan_logs(roots: &[PathBuf], rules: &LogRules, now: DateTime<Utc>) -> LogScan {
-    let mut scan = LogScan {
-        problems: Vec::new(),
-        skipped: Vec::new(),
-        roots: Vec::new(),
-        old: Vec::new(),
-        large: Vec::new(),
-    };
-    let found = walk::walk(
-        roots,
-        rules,
-        &mut scan.roots,
-        &mut scan.problems,
-        &mut scan.skipped,
-    );
+    let mut scan =
+        LogScan { problems: Vec::new(), skipped: Vec::new(), roots: Vec::new(), old: Vec::new(), large: Vec::new() };
+    let found = walk::walk(roots, rules, &mut scan.roots, &mut scan.problems, &mut scan.skipped);
     let newest = newest_of_each_folder(&found, rules.keep_newest);
     let open = OpenFiles::look();
     let age = TimeDelta::days(rules.older_than_days.into());
@@ -124,15 +113,12 @@ pub fn scan_logs(roots: &[PathBuf], rules: &LogRules, now: DateTime<Utc>) -> Log
             (false, Use::Overwritten) => {
                 Some("a process writes to it at its own offset; only that process can rotate it")
             }
-            (false, Use::Unknown) => Some(
-                "changed lately, and this system does not tell whether a process holds it open",
-            ),
+            (false, Use::Unknown) => {
+                Some("changed lately, and this system does not tell whether a process holds it open")
+            }
         };
         if let Some(why) = why {
-            scan.skipped.push(Skipped {
-                path: file.path,
-                why: why.to_owned(),
-            });
+            scan.skipped.push(Skipped { path: file.path, why: why.to_owned() });
         } else if files + 1 > rules.max_files || bytes.saturating_add(file.len) > rules.max_bytes {
             over += 1;
         } else {
@@ -159,11 +145,7 @@ impl LogScan {
                     kind: ProblemKind::OldLogs,
                     severity: Severity::Warning,
                     subject: shown(&root.path),
-                    detail: format!(
-                        "{} log files untouched for over {} days",
-                        old.len(),
-                        rules.older_than_days
-                    ),
+                    detail: format!("{} log files untouched for over {} days", old.len(), rules.older_than_days),
                     bytes: old.iter().map(|file| file.len).sum(),
                     fix: Some(FixKind::TrashOldLogs),
                 });
@@ -173,10 +155,7 @@ impl LogScan {
             kind: ProblemKind::LargeLog,
             severity: Severity::Warning,
             subject: shown(&file.path),
-            detail: format!(
-                "log file of {}",
-                crate::domain::format::human_bytes(file.len)
-            ),
+            detail: format!("log file of {}", crate::domain::format::human_bytes(file.len)),
             bytes: file.len,
             fix: Some(FixKind::RotateLog),
         }));
@@ -185,9 +164,7 @@ impl LogScan {
                 kind: ProblemKind::OldLogs,
                 severity: Severity::Info,
                 subject: "logs".to_owned(),
-                detail: format!(
-                    "{over} more log files are left for another night (limit of one night reached)"
-                ),
+                detail: format!("{over} more log files are left for another night (limit of one night reached)"),
                 bytes: 0,
                 fix: None,
             });
@@ -195,25 +172,16 @@ impl LogScan {
         if self.skipped.len() > MOST_SKIPPED {
             let more = self.skipped.len() - MOST_SKIPPED;
             self.skipped.truncate(MOST_SKIPPED);
-            self.skipped.push(Skipped {
-                path: PathBuf::new(),
-                why: format!("{more} more paths were left alone"),
-            });
+            self.skipped.push(Skipped { path: PathBuf::new(), why: format!("{more} more paths were left alone") });
         }
     }
 }
 
 /// The newest `keep` logs of each folder, by the time they were last touched.
-fn newest_of_each_folder(
-    found: &HashMap<FileId, Found>,
-    keep: usize,
-) -> std::collections::HashSet<FileId> {
+fn newest_of_each_folder(found: &HashMap<FileId, Found>, keep: usize) -> std::collections::HashSet<FileId> {
     let mut folders: HashMap<(usize, &Path), Vec<&Found>> = HashMap::new();
     for file in found.values() {
-        folders
-            .entry((file.root, &file.folder))
-            .or_default()
-            .push(file);
+        folders.entry((file.root, &file.folder)).or_default().push(file);
     }
     let mut newest = std::collections::HashSet::new();
     for files in folders.values_mut() {
@@ -234,11 +202,7 @@ pub fn fix_logs(scan: &LogScan, trash: &Path, now: DateTime<Utc>) -> Vec<Fix> {
         Ok(trash) => trash,
         Err(error) => {
             let why = format!("the trash folder could not be made: {error}");
-            return vec![fix(
-                ProblemKind::OldLogs,
-                shown(trash),
-                FixOutcome::Failed { why },
-            )];
+            return vec![fix(ProblemKind::OldLogs, shown(trash), FixOutcome::Failed { why })];
         }
     };
     let open = OpenFiles::look();
@@ -294,13 +258,5 @@ fn clean<'a>(
 }
 
 fn fix(kind: ProblemKind, subject: String, done: FixOutcome) -> Fix {
-    Fix {
-        kind,
-        subject,
-        files: 0,
-        before_bytes: 0,
-        after_bytes: 0,
-        freed_bytes: 0,
-        done,
-    }
+    Fix { kind, subject, files: 0, before_bytes: 0, after_bytes: 0, freed_bytes: 0, done }
 }

@@ -38,9 +38,7 @@ impl Capture {
         let _ = rustix::pipe::fcntl_setpipe_size(&pipe, BUFFER);
         let closing = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&closing);
-        let thread = std::thread::Builder::new()
-            .name("capture".into())
-            .spawn(move || copy(pipe, log, &seen))?;
+        let thread = std::thread::Builder::new().name("capture".into()).spawn(move || copy(pipe, log, &seen))?;
         Ok(Self { thread, closing })
     }
 
@@ -48,10 +46,7 @@ impl Capture {
     pub(super) fn finish(self) -> Captured {
         self.closing.store(true, Ordering::Release);
         self.thread.join().unwrap_or_else(|_| Captured {
-            held: Held {
-                total: 0,
-                dropped: 0,
-            },
+            held: Held { total: 0, dropped: 0 },
             error: Some("the log reader panicked; see supervisor.log".into()),
         })
     }
@@ -88,10 +83,7 @@ fn copy(mut pipe: PipeReader, mut log: LogWriter, closing: &AtomicBool) -> Captu
 
 /// Waits for output, or a moment: then the caller looks whether to close.
 fn wait_readable(pipe: &PipeReader) {
-    let moment = Timespec {
-        tv_sec: 0,
-        tv_nsec: 50_000_000,
-    };
+    let moment = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
     // An error here shows again in the read that follows.
     let _ = poll(&mut [PollFd::new(pipe, PollFlags::IN)], Some(&moment));
 }

@@ -31,13 +31,12 @@ pub(super) fn start(spec: &RunSpec) -> Result<(u32, Capture), String> {
         .map_err(|e| format!("could not create the log {}: {e}", spec.log_path.display()))?;
     let stdin = match &spec.stdin {
         None => Stdio::null(),
-        Some(path) => File::open(path)
-            .map_err(|e| format!("could not open {} for standard input: {e}", path.display()))?
-            .into(),
+        Some(path) => {
+            File::open(path).map_err(|e| format!("could not open {} for standard input: {e}", path.display()))?.into()
+        }
     };
     let (reader, writer) = io::pipe().map_err(|e| format!("could not make a pipe: {e}"))?;
-    let capture = Capture::start(reader, log)
-        .map_err(|e| format!("could not read the command's output: {e}"))?;
+    let capture = Capture::start(reader, log).map_err(|e| format!("could not read the command's output: {e}"))?;
     match spawn(spec, stdin, writer) {
         Ok(child) => Ok((child, capture)),
         Err(error) => {
@@ -51,14 +50,9 @@ fn spawn(spec: &RunSpec, stdin: Stdio, output: PipeWriter) -> Result<u32, String
     let (program, arguments) = spec.argv.split_first().ok_or("no program was given")?;
     // The system reports a missing directory and a missing program alike.
     if !spec.cwd.is_dir() {
-        return Err(format!(
-            "{program} was not started: its directory {} does not exist",
-            spec.cwd.display()
-        ));
+        return Err(format!("{program} was not started: its directory {} does not exist", spec.cwd.display()));
     }
-    let errors = output
-        .try_clone()
-        .map_err(|e| format!("could not share the output pipe: {e}"))?;
+    let errors = output.try_clone().map_err(|e| format!("could not share the output pipe: {e}"))?;
     Command::new(program)
         .args(arguments)
         .current_dir(&spec.cwd)
@@ -78,9 +72,7 @@ fn spawn(spec: &RunSpec, stdin: Stdio, output: PipeWriter) -> Result<u32, String
 pub(super) fn reap(events: &Sender<Event>) {
     loop {
         let event = match wait(WaitOptions::empty()) {
-            Ok(Some((pid, status))) => {
-                Event::Reaped(pid.as_raw_nonzero().get().unsigned_abs(), status)
-            }
+            Ok(Some((pid, status))) => Event::Reaped(pid.as_raw_nonzero().get().unsigned_abs(), status),
             Ok(None) | Err(rustix::io::Errno::INTR) => continue,
             Err(_) => Event::Empty,
         };
@@ -94,9 +86,7 @@ pub(super) fn reap(events: &Sender<Event>) {
 /// Turns the polite signals into an event. The runtime serves this alone: a signal handler needs unsafe code, and
 /// tokio's is tried.
 pub(super) fn listen_for_signals(events: Sender<Event>) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let guard = runtime.enter();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -116,8 +106,5 @@ pub(super) fn listen_for_signals(events: Sender<Event>) -> io::Result<()> {
             }
         });
     };
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(listen)
-        .map(drop)
+    std::thread::Builder::new().name("signals".into()).spawn(listen).map(drop)
 }

@@ -53,17 +53,12 @@ impl LocalRunner {
             return Ok(());
         }
         if !dir.has_started() {
-            dir.write_spec(&StoredSpec {
-                spec: spec.clone(),
-                env_blanked: false,
-            })?;
+            dir.write_spec(&StoredSpec { spec: spec.clone(), env_blanked: false })?;
         }
         let mut supervisor = self.spawn(&dir)?;
         let launched = await_settled(&dir, &mut supervisor);
         // Where we are not its parent any more init reaps; a thread because nobody here may wait.
-        let reaper = std::thread::Builder::new()
-            .name("reap".into())
-            .stack_size(64 * 1024);
+        let reaper = std::thread::Builder::new().name("reap".into()).stack_size(64 * 1024);
         if let Err(error) = reaper.spawn(move || supervisor.wait()) {
             tracing::warn!(%error, "a finished supervisor will stay a zombie until the bot ends");
         }
@@ -98,9 +93,7 @@ impl LocalRunner {
         if dir.exit()?.is_some() || dir.stop().is_some() {
             return Ok(());
         }
-        dir.write_stop(&StopRequest {
-            reason: reason.to_owned(),
-        })
+        dir.write_stop(&StopRequest { reason: reason.to_owned() })
     }
 
     /// Settles a run that is [`Seen::Lost`]: kills the processes that carry its marker (on Linux; elsewhere they can't
@@ -171,58 +164,34 @@ fn await_settled(dir: &RunDir, supervisor: &mut Child) -> Result<(), RunnerError
     let since = Instant::now();
     loop {
         // In this order: what it did before its end is then seen.
-        let gone = supervisor
-            .try_wait()
-            .map_err(failed("wait for the supervisor of", dir.path()))?
-            .is_some();
+        let gone = supervisor.try_wait().map_err(failed("wait for the supervisor of", dir.path()))?.is_some();
         if is_settled(dir)? {
             return Ok(());
         }
         // Another one may hold the lock and be on its way.
         let alone = !dir.is_locked()?;
         if gone && alone {
-            return if is_settled(dir)? || dir.has_started() {
-                Ok(())
-            } else {
-                Err(not_launched(dir, "it ended"))
-            };
+            return if is_settled(dir)? || dir.has_started() { Ok(()) } else { Err(not_launched(dir, "it ended")) };
         }
         if since.elapsed() >= LAUNCH_LIMIT {
             // Ours, by its handle: not waited for yet, so the pid is still its own.
             drop(supervisor.kill());
             drop(supervisor.wait());
             let started = is_settled(dir)? || dir.has_started();
-            return if started {
-                Ok(())
-            } else {
-                Err(not_launched(dir, "no sign of life for 20 s"))
-            };
+            return if started { Ok(()) } else { Err(not_launched(dir, "no sign of life for 20 s")) };
         }
         std::thread::sleep(Duration::from_millis(2));
     }
 }
 
 fn not_launched(dir: &RunDir, what: &str) -> RunnerError {
-    let said = last_lines(&dir.file("supervisor.log"), 3)
-        .unwrap_or_default()
-        .join(" / ");
-    let detail = if said.is_empty() {
-        what.to_owned()
-    } else {
-        format!("{what}: {said}")
-    };
-    RunnerError::NotLaunched {
-        run_dir: dir.path().to_owned(),
-        detail,
-    }
+    let said = last_lines(&dir.file("supervisor.log"), 3).unwrap_or_default().join(" / ");
+    let detail = if said.is_empty() { what.to_owned() } else { format!("{what}: {said}") };
+    RunnerError::NotLaunched { run_dir: dir.path().to_owned(), detail }
 }
 
 fn make_dir(path: &Path) -> Result<(), RunnerError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(failed("create", path))?;
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("create", path))?;
     // So that a power cut does not take the directory with what is durable in it.
     path.parent()
         .map_or(Ok(()), |parent| fs::File::open(parent)?.sync_all())
@@ -231,14 +200,9 @@ fn make_dir(path: &Path) -> Result<(), RunnerError> {
 
 fn check(spec: &RunSpec) -> Result<(), RunnerError> {
     let invalid = |why: String| Err(RunnerError::InvalidSpec(why));
-    if spec.run_id.is_empty()
-        || spec.run_id.len() > RUN_ID_LIMIT
-        || !spec.run_id.bytes().all(|b| b.is_ascii_graphic())
+    if spec.run_id.is_empty() || spec.run_id.len() > RUN_ID_LIMIT || !spec.run_id.bytes().all(|b| b.is_ascii_graphic())
     {
-        return invalid(format!(
-            "the run id {:?} is not 1 to {RUN_ID_LIMIT} visible ASCII characters",
-            spec.run_id
-        ));
+        return invalid(format!("the run id {:?} is not 1 to {RUN_ID_LIMIT} visible ASCII characters", spec.run_id));
     }
     if spec.argv.is_empty() {
         return invalid("no program was given".into());

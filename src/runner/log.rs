@@ -61,8 +61,7 @@ impl Piece {
         let skip = position - self.start;
         file.seek(SeekFrom::Start(self.file_offset + skip))?;
         let mut bytes = Vec::new();
-        file.take(limit.min(self.len - skip))
-            .read_to_end(&mut bytes)?;
+        file.take(limit.min(self.len - skip)).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 }
@@ -127,10 +126,7 @@ fn after_gap(bytes: Vec<u8>, position: u64, start: u64) -> (Vec<u8>, u64) {
     if start <= position {
         return (bytes, next);
     }
-    let rest = bytes
-        .iter()
-        .position(|b| *b == b'\n')
-        .map_or(&[][..], |feed| &bytes[feed + 1..]);
+    let rest = bytes.iter().position(|b| *b == b'\n').map_or(&[][..], |feed| &bytes[feed + 1..]);
     ([b"\n", rest].concat(), next)
 }
 
@@ -149,10 +145,7 @@ pub fn last_lines(log_path: &Path, n: usize) -> io::Result<Vec<String>> {
             read => read?,
         };
         whole = from == 0;
-        if follows
-            .replace(piece.start)
-            .is_some_and(|start| start != piece.end())
-        {
+        if follows.replace(piece.start).is_some_and(|start| start != piece.end()) {
             tail.insert(0, b'\n');
         }
         tail.splice(0..0, bytes);
@@ -166,10 +159,7 @@ pub fn last_lines(log_path: &Path, n: usize) -> io::Result<Vec<String>> {
         lines.remove(0);
     }
     let skip = lines.len().saturating_sub(n);
-    Ok(lines[skip..]
-        .iter()
-        .map(|line| (*line).to_owned())
-        .collect())
+    Ok(lines[skip..].iter().map(|line| (*line).to_owned()).collect())
 }
 
 /// The stretches of output on disk, by position.
@@ -182,12 +172,7 @@ fn pieces(log: &Path) -> io::Result<Vec<Piece>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
         Err(error) => return Err(error),
     };
-    let head = |len| Piece {
-        path: log.to_owned(),
-        start: 0,
-        file_offset: 0,
-        len,
-    };
+    let head = |len| Piece { path: log.to_owned(), start: 0, file_offset: 0, len };
     if let Some(cut) = read_cut(log)? {
         let tail_at = cut.head + cut.notice;
         let tail = Piece {
@@ -224,22 +209,13 @@ fn segments(log: &Path) -> io::Result<Vec<Piece>> {
     };
     for entry in entries {
         let entry = entry?;
-        let position = entry
-            .file_name()
-            .as_encoded_bytes()
-            .strip_prefix(&prefix[..])
-            .and_then(|digits| {
-                let digits = std::str::from_utf8(digits).ok()?;
-                digits.parse::<u64>().ok()
-            });
+        let position = entry.file_name().as_encoded_bytes().strip_prefix(&prefix[..]).and_then(|digits| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            digits.parse::<u64>().ok()
+        });
         // One that is gone since the listing was rotated away.
         if let (Some(start), Ok(meta)) = (position, entry.metadata()) {
-            found.push(Piece {
-                path: entry.path(),
-                start,
-                file_offset: 0,
-                len: meta.len(),
-            });
+            found.push(Piece { path: entry.path(), start, file_offset: 0, len: meta.len() });
         }
     }
     found.sort_by_key(|piece| piece.start);
@@ -273,32 +249,17 @@ pub(super) fn join(log: &Path, tail_bytes: u64, lost: u64) -> io::Result<Held> {
         // Only the removing of segments was interrupted.
         (Some(cut), _) if len == cut.joined_len() => cut,
         (None, None) => {
-            return Ok(Held {
-                total: len + lost,
-                dropped: lost,
-            });
+            return Ok(Held { total: len + lost, dropped: lost });
         }
         (before, segment) => {
             let head = before.map_or(len, |cut| cut.head);
             let end = segment.map_or(head, Piece::end);
-            let start = tail_start(&segments, end)
-                .max(end.saturating_sub(tail_bytes))
-                .max(head);
+            let start = tail_start(&segments, end).max(end.saturating_sub(tail_bytes)).max(head);
             let notice = notice(start - head);
-            let cut = Cut {
-                head,
-                dropped: start - head,
-                notice: notice.len() as u64,
-                end,
-            };
+            let cut = Cut { head, dropped: start - head, notice: notice.len() as u64, end };
             if let Err(error) = append(log, cut, &notice, &segments, start) {
                 // Best effort back to head and segments: a cut without its tail would hide them.
-                drop(
-                    OpenOptions::new()
-                        .write(true)
-                        .open(log)
-                        .and_then(|file| file.set_len(head)),
-                );
+                drop(OpenOptions::new().write(true).open(log).and_then(|file| file.set_len(head)));
                 drop(fs::remove_file(cut_path(log)));
                 return Err(error);
             }
@@ -308,18 +269,11 @@ pub(super) fn join(log: &Path, tail_bytes: u64, lost: u64) -> io::Result<Held> {
     for piece in &segments {
         fs::remove_file(&piece.path)?;
     }
-    Ok(Held {
-        total: cut.end + lost,
-        dropped: cut.dropped + lost,
-    })
+    Ok(Held { total: cut.end + lost, dropped: cut.dropped + lost })
 }
 
 fn notice(dropped: u64) -> String {
-    if dropped == 0 {
-        String::new()
-    } else {
-        format!("\n… {dropped} bytes left out …\n")
-    }
+    if dropped == 0 { String::new() } else { format!("\n… {dropped} bytes left out …\n") }
 }
 
 /// Where the last stretch without a gap begins: writing may have failed for a while between two segments.
@@ -351,9 +305,5 @@ fn append(log: &Path, cut: Cut, notice: &str, segments: &[Piece], start: u64) ->
 /// The segment files of `log`, oldest first.
 #[cfg(test)]
 pub(super) fn segments_of(log: &Path) -> Vec<PathBuf> {
-    segments(log)
-        .unwrap()
-        .into_iter()
-        .map(|piece| piece.path)
-        .collect()
+    segments(log).unwrap().into_iter().map(|piece| piece.path).collect()
 }

@@ -38,10 +38,7 @@ impl Written {
         };
         let pairs = hex.as_bytes().chunks(2);
         let bytes: Option<Vec<u8>> = pairs
-            .map(|pair| {
-                u8::from_str_radix(std::str::from_utf8(pair).ok().filter(|p| p.len() == 2)?, 16)
-                    .ok()
-            })
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok().filter(|p| p.len() == 2)?, 16).ok())
             .collect();
         Some(OsString::from_vec(bytes?).into())
     }
@@ -52,9 +49,7 @@ pub(super) fn serialize<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::E
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
-    Written::deserialize(from)?
-        .path()
-        .ok_or_else(|| D::Error::custom("a path's hex is not pairs of hex digits"))
+    Written::deserialize(from)?.path().ok_or_else(|| D::Error::custom("a path's hex is not pairs of hex digits"))
 }
 
 /// The same for a path that may be absent (`null`).
@@ -65,25 +60,14 @@ pub(super) mod optional {
 
     use super::Written;
 
-    #[expect(
-        clippy::ref_option,
-        reason = "serde's `with` hands over a reference to the field"
-    )]
-    pub(in crate::runner) fn serialize<S: Serializer>(
-        path: &Option<PathBuf>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
+    #[expect(clippy::ref_option, reason = "serde's `with` hands over a reference to the field")]
+    pub(in crate::runner) fn serialize<S: Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
         path.as_deref().map(Written::from).serialize(to)
     }
 
-    pub(in crate::runner) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Option<PathBuf>, D::Error> {
+    pub(in crate::runner) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
         Option::<Written>::deserialize(from)?
-            .map(|w| {
-                w.path()
-                    .ok_or_else(|| D::Error::custom("a path's hex is not pairs of hex digits"))
-            })
+            .map(|w| w.path().ok_or_else(|| D::Error::custom("a path's hex is not pairs of hex digits")))
             .transpose()
     }
 }

@@ -107,9 +107,7 @@ impl RunDir {
     pub(super) fn stop(&self) -> Option<StopRequest> {
         match read_json(&self.file("stop.json")) {
             Ok(request) => request,
-            Err(error) => Some(StopRequest {
-                reason: error.to_string(),
-            }),
+            Err(error) => Some(StopRequest { reason: error.to_string() }),
         }
     }
 
@@ -164,50 +162,33 @@ pub(super) fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) 
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, RunnerError> {
     match fs::read(path) {
-        Ok(bytes) => {
-            serde_json::from_slice(&bytes)
-                .map(Some)
-                .map_err(|source| RunnerError::Damaged {
-                    path: path.to_owned(),
-                    source,
-                })
-        }
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|source| RunnerError::Damaged { path: path.to_owned(), source }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed("read", path)(error)),
     }
 }
 
 fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RunnerError> {
-    let bytes = serde_json::to_vec_pretty(value).map_err(|source| RunnerError::Damaged {
-        path: path.to_owned(),
-        source,
-    })?;
+    let bytes =
+        serde_json::to_vec_pretty(value).map_err(|source| RunnerError::Damaged { path: path.to_owned(), source })?;
     write_durably(path, &bytes).map_err(failed("write", path))
 }
 
 /// Replaces `path` whole: after a power cut it is the old file or the new one, never a part.
 pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // The pid and the thread keep two writers of one file apart; the last rename wins with a whole file either way.
-    let unique = format!(
-        ".{}-{:?}.tmp",
-        std::process::id(),
-        std::thread::current().id()
-    );
+    let unique = format!(".{}-{:?}.tmp", std::process::id(), std::thread::current().id());
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(unique);
     let temporary = PathBuf::from(temporary);
     let written = (|| {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
-        path.parent()
-            .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+        path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
     })();
     if written.is_err() {
         // On a full disk a half-written file would make things worse; if even this fails there is nothing left to do.
@@ -237,20 +218,14 @@ mod tests {
             timeout_secs: 3.5,
             grace_secs: 0.5,
         };
-        StoredSpec {
-            spec,
-            env_blanked: false,
-        }
+        StoredSpec { spec, env_blanked: false }
     }
 
     #[test]
     fn a_path_that_is_not_utf8_survives_the_json() {
         let dir = tempfile::tempdir().unwrap();
         let run = RunDir::new(dir.path());
-        for path in [
-            PathBuf::from("/a/ü b"),
-            OsString::from_vec(b"/a/\xff\x00\x7b".to_vec()).into(),
-        ] {
+        for path in [PathBuf::from("/a/ü b"), OsString::from_vec(b"/a/\xff\x00\x7b".to_vec()).into()] {
             run.write_spec(&spec(path.clone())).unwrap();
             assert_eq!(run.spec().unwrap(), Some(spec(path)));
         }

@@ -58,10 +58,7 @@ fn supervise(dir: &RunDir) -> Result<(), RunnerError> {
         return write_exit(dir, &sweep_lost(dir)?);
     }
     let Some(StoredSpec { spec, env_blanked }) = dir.spec()? else {
-        return Err(RunnerError::InvalidSpec(format!(
-            "{} is missing",
-            dir.file("spec.json").display()
-        )));
+        return Err(RunnerError::InvalidSpec(format!("{} is missing", dir.file("spec.json").display())));
     };
     if env_blanked {
         return Err(RunnerError::InvalidSpec(
@@ -69,13 +66,7 @@ fn supervise(dir: &RunDir) -> Result<(), RunnerError> {
         ));
     }
     let (events, inbox) = channel();
-    let io = |what| {
-        move |source| RunnerError::Io {
-            what,
-            path: dir.path().to_owned(),
-            source,
-        }
-    };
+    let io = |what| move |source| RunnerError::Io { what, path: dir.path().to_owned(), source };
     listen_for_signals(events.clone()).map_err(io("listen for signals in"))?;
     tree::adopt_orphans().map_err(io("adopt orphans in"))?;
     dir.blank_env()?;
@@ -94,31 +85,17 @@ fn supervise(dir: &RunDir) -> Result<(), RunnerError> {
 /// The command's whole life.
 fn run(dir: &RunDir, spec: &RunSpec, events: Sender<Event>, inbox: &Receiver<Event>) -> RunEnd {
     if let Some(request) = dir.stop() {
-        return RunEnd {
-            stop_reason: Some(request.reason),
-            ..RunEnd::bare(End::Stopped)
-        };
+        return RunEnd { stop_reason: Some(request.reason), ..RunEnd::bare(End::Stopped) };
     }
     let begun = Instant::now();
     let (child, capture) = match start(spec) {
         Ok(started) => started,
         Err(error) => {
-            return RunEnd {
-                error: Some(error),
-                ..RunEnd::bare(End::NotStarted)
-            };
+            return RunEnd { error: Some(error), ..RunEnd::bare(End::NotStarted) };
         }
     };
-    let mut run = Run {
-        dir,
-        inbox,
-        child,
-        status: None,
-        empty: false,
-    };
-    let waiting = std::thread::Builder::new()
-        .name("wait".into())
-        .spawn(move || reap(&events));
+    let mut run = Run { dir, inbox, child, status: None, empty: false };
+    let waiting = std::thread::Builder::new().name("wait".into()).spawn(move || reap(&events));
     let cause = match waiting {
         Ok(_) => run.watch(begun.checked_add(seconds(spec.timeout_secs))),
         Err(error) => Cause::Broken(format!("no thread to wait for the command: {error}")),
@@ -157,8 +134,7 @@ impl Run<'_> {
     /// Waits for the command's end or a reason to end it.
     fn watch(&mut self, deadline: Option<Instant>) -> Cause {
         loop {
-            let left =
-                deadline.map_or(STOP_POLL, |at| at.saturating_duration_since(Instant::now()));
+            let left = deadline.map_or(STOP_POLL, |at| at.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 return Cause::TimedOut;
             }
@@ -260,32 +236,20 @@ pub(super) fn sweep_lost(dir: &RunDir) -> Result<RunEnd, RunnerError> {
     let Some(started) = dir.started()? else {
         return Err(RunnerError::NeverStarted(dir.path().to_owned()));
     };
-    let swept = tree::kill_all(
-        Scope::Marked {
-            run_id: &started.run_id,
-        },
-        KILL_LIMIT,
-        || {
-            std::thread::sleep(Duration::from_millis(10));
-            false
-        },
-    );
+    let swept = tree::kill_all(Scope::Marked { run_id: &started.run_id }, KILL_LIMIT, || {
+        std::thread::sleep(Duration::from_millis(10));
+        false
+    });
     let mut errors = vec!["the supervisor died; how far the command came is unknown".to_owned()];
     if swept.remaining > 0 {
         errors.push(format!("{} processes could not be killed", swept.remaining));
     }
-    let mut end = RunEnd {
-        leftovers: swept.killed.len() as u64,
-        ..RunEnd::bare(End::Lost)
-    };
+    let mut end = RunEnd { leftovers: swept.killed.len() as u64, ..RunEnd::bare(End::Lost) };
     match log::join(&started.log_path, started.log_tail_bytes, 0) {
         Ok(held) => (end.log_bytes_total, end.log_bytes_dropped) = (held.total, held.dropped),
         Err(source) if source.kind() == io::ErrorKind::NotFound => {}
         Err(source) => {
-            errors.push(format!(
-                "the log {} could not be joined: {source}",
-                started.log_path.display()
-            ));
+            errors.push(format!("the log {} could not be joined: {source}", started.log_path.display()));
         }
     }
     end.error = Some(errors.join("; "));
@@ -308,9 +272,5 @@ fn write_exit(dir: &RunDir, end: &RunEnd) -> Result<(), RunnerError> {
 
 /// Seconds of a spec as a duration; what is out of range is as long as can be told.
 fn seconds(value: f64) -> Duration {
-    Duration::try_from_secs_f64(value).unwrap_or(if value < 0.0 {
-        Duration::ZERO
-    } else {
-        Duration::MAX
-    })
+    Duration::try_from_secs_f64(value).unwrap_or(if value < 0.0 { Duration::ZERO } else { Duration::MAX })
 }

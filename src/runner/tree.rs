@@ -14,10 +14,7 @@
 pub(super) enum Scope<'a> {
     /// Everything below the calling process. The group is the one its command leads, for systems without `/proc`.
     Below {
-        #[cfg_attr(
-            target_os = "linux",
-            expect(dead_code, reason = "used where there is no `/proc`")
-        )]
+        #[cfg_attr(target_os = "linux", expect(dead_code, reason = "used where there is no `/proc`"))]
         group: u32,
     },
     /// Everything whose environment carries this run id, and everything below that.
@@ -53,11 +50,7 @@ struct Proc {
 fn parse_stat(line: &[u8]) -> Option<Proc> {
     let open = line.iter().position(|b| *b == b'(')?;
     let close = line.iter().rposition(|b| *b == b')')?;
-    let pid = std::str::from_utf8(line.get(..open)?)
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
+    let pid = std::str::from_utf8(line.get(..open)?).ok()?.trim().parse().ok()?;
     let rest = std::str::from_utf8(line.get(close + 1..)?).ok()?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
     Some(Proc {
@@ -77,8 +70,8 @@ mod system {
     use std::time::{Duration, Instant};
 
     use rustix::process::{
-        Pid, PidfdFlags, Signal, getpid, getsid, kill_process, kill_process_group, pidfd_open,
-        pidfd_send_signal, set_child_subreaper,
+        Pid, PidfdFlags, Signal, getpid, getsid, kill_process, kill_process_group, pidfd_open, pidfd_send_signal,
+        set_child_subreaper,
     };
 
     use super::{Proc, Scope, Swept, parse_stat};
@@ -96,10 +89,7 @@ mod system {
     /// Start time of this process in clock ticks, and the id of this boot.
     pub(in crate::runner) fn identity() -> (Option<u64>, Option<String>) {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
-        (
-            stat("self").map(|p| p.start),
-            boot.map(|id| id.trim().to_owned()),
-        )
+        (stat("self").map(|p| p.start), boot.map(|id| id.trim().to_owned()))
     }
 
     /// Sends SIGTERM once to each process, and wakes the stopped ones so that they see it. Once, because many programs
@@ -113,11 +103,7 @@ mod system {
 
     /// Kills all of `scope` until none is seen twice in a row, or `limit` is over. `pause` waits about 10 ms between
     /// looks; it returns true when the caller knows better that nothing is left.
-    pub(in crate::runner) fn kill_all(
-        scope: Scope<'_>,
-        limit: Duration,
-        mut pause: impl FnMut() -> bool,
-    ) -> Swept {
+    pub(in crate::runner) fn kill_all(scope: Scope<'_>, limit: Duration, mut pause: impl FnMut() -> bool) -> Swept {
         let since = Instant::now();
         let mut swept = Swept::default();
         let mut clean_looks = 0;
@@ -143,10 +129,7 @@ mod system {
         let own_group = leads_session().then(|| getpid().as_raw_nonzero().get().unsigned_abs());
         let mut stopped = BTreeSet::new();
         for _ in 0..FREEZE_ROUNDS {
-            let fresh: Vec<Proc> = members(scope)
-                .into_iter()
-                .filter(|p| stopped.insert((p.pid, p.start)))
-                .collect();
+            let fresh: Vec<Proc> = members(scope).into_iter().filter(|p| stopped.insert((p.pid, p.start))).collect();
             if fresh.is_empty() {
                 return;
             }
@@ -156,11 +139,7 @@ mod system {
             // A signal to a group is atomic against fork, which a walk is not. The groups are ours: they lie within
             // sessions begun by us or below us, and a stopped member keeps the number from being given away.
             if let (Scope::Below { .. }, Some(own)) = (scope, own_group) {
-                let groups: BTreeSet<u32> = fresh
-                    .iter()
-                    .map(|p| p.group)
-                    .filter(|g| *g != own)
-                    .collect();
+                let groups: BTreeSet<u32> = fresh.iter().map(|p| p.group).filter(|g| *g != own).collect();
                 for group in groups.into_iter().filter_map(pid) {
                     let _ = kill_process_group(group, Signal::STOP);
                 }
@@ -182,10 +161,7 @@ mod system {
         let me = std::process::id();
         let mut open: Vec<&Proc> = match scope {
             Scope::Below { .. } => children.get(&me).cloned().unwrap_or_default(),
-            Scope::Marked { run_id } => all
-                .values()
-                .filter(|p| p.pid != me && is_marked(p.pid, run_id))
-                .collect(),
+            Scope::Marked { run_id } => all.values().filter(|p| p.pid != me && is_marked(p.pid, run_id)).collect(),
         };
         let mut found = BTreeMap::new();
         while let Some(process) = open.pop() {
@@ -193,10 +169,7 @@ mod system {
                 open.extend(children.get(&process.pid).into_iter().flatten());
             }
         }
-        found
-            .into_values()
-            .filter(|p| !matches!(p.state, b'Z' | b'X' | b'x'))
-            .collect()
+        found.into_values().filter(|p| !matches!(p.state, b'Z' | b'X' | b'x')).collect()
     }
 
     fn scan() -> BTreeMap<u32, Proc> {
@@ -217,10 +190,8 @@ mod system {
     fn is_marked(pid: u32, run_id: &str) -> bool {
         let wanted = format!("{MARKER}={run_id}");
         // Other users' processes can't be read, and are not ours.
-        fs::read(format!("/proc/{pid}/environ")).is_ok_and(|env| {
-            env.split(|b| *b == 0)
-                .any(|entry| entry == wanted.as_bytes())
-        })
+        fs::read(format!("/proc/{pid}/environ"))
+            .is_ok_and(|env| env.split(|b| *b == 0).any(|entry| entry == wanted.as_bytes()))
     }
 
     /// Signals the process that was seen, or nobody.
@@ -278,20 +249,14 @@ mod system {
 
     /// Kills the command's process group until it is empty or `limit` is over. Lost runs have no group any more, so
     /// nothing of theirs is killed.
-    pub(in crate::runner) fn kill_all(
-        scope: Scope<'_>,
-        limit: Duration,
-        mut pause: impl FnMut() -> bool,
-    ) -> Swept {
+    pub(in crate::runner) fn kill_all(scope: Scope<'_>, limit: Duration, mut pause: impl FnMut() -> bool) -> Swept {
         let mut swept = Swept::default();
         let since = std::time::Instant::now();
         let Some(group) = group(scope) else {
             return swept;
         };
         while test_kill_process_group(group).is_ok() {
-            swept
-                .killed
-                .insert((group.as_raw_nonzero().get().unsigned_abs(), 0));
+            swept.killed.insert((group.as_raw_nonzero().get().unsigned_abs(), 0));
             let _ = kill_process_group(group, Signal::KILL);
             pause();
             if since.elapsed() >= limit {
@@ -316,27 +281,14 @@ mod tests {
 
     #[test]
     fn a_stat_line_with_a_hostile_name_is_read() {
-        let line =
-            b"42 (a) R 1 (\xff x) S 7 40 39 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 98765 1000 2 3\n";
-        let wanted = Proc {
-            pid: 42,
-            state: b'S',
-            parent: 7,
-            group: 40,
-            start: 98_765,
-        };
+        let line = b"42 (a) R 1 (\xff x) S 7 40 39 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 98765 1000 2 3\n";
+        let wanted = Proc { pid: 42, state: b'S', parent: 7, group: 40, start: 98_765 };
         assert_eq!(parse_stat(line), Some(wanted));
     }
 
     #[test]
     fn a_torn_stat_line_is_nobody() {
-        for line in [
-            &b""[..],
-            b"42",
-            b"42 (sh",
-            b"42 (sh) S 1 2",
-            b"x (sh) S 7 40 39 0 -1 1",
-        ] {
+        for line in [&b""[..], b"42", b"42 (sh", b"42 (sh) S 1 2", b"x (sh) S 7 40 39 0 -1 1"] {
             assert_eq!(parse_stat(line), None);
         }
     }

@@ -120,10 +120,7 @@ impl LogWriter {
         if self.segments.last() == Some(&self.position) {
             self.segments.pop();
             // Left behind it is an empty file, which the join removes.
-            drop(fs::remove_file(log::segment_path(
-                &self.path,
-                self.position,
-            )));
+            drop(fs::remove_file(log::segment_path(&self.path, self.position)));
         }
     }
 
@@ -131,10 +128,7 @@ impl LogWriter {
     pub(super) fn fail(&mut self, error: &io::Error) {
         self.failed_at = Some(Instant::now());
         self.error.get_or_insert_with(|| {
-            format!(
-                "output was lost: the log {} could not be written: {error}",
-                self.path.display()
-            )
+            format!("output was lost: the log {} could not be written: {error}", self.path.display())
         });
     }
 
@@ -145,25 +139,14 @@ impl LogWriter {
         let held = held.unwrap_or_else(|error| {
             self.fail(&error);
             let kept = log::kept(&self.path).unwrap_or(0);
-            Held {
-                total: self.position,
-                dropped: self.position.saturating_sub(kept),
-            }
+            Held { total: self.position, dropped: self.position.saturating_sub(kept) }
         });
-        Captured {
-            held,
-            error: self.error,
-        }
+        Captured { held, error: self.error }
     }
 }
 
 fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 fn up_to(bytes: &[u8], room: u64) -> &[u8] {
@@ -177,9 +160,7 @@ mod tests {
 
     /// 7-byte lines, so that a byte's place can be told from its line.
     fn lines(range: std::ops::Range<u32>) -> Vec<u8> {
-        range
-            .flat_map(|i| format!("{i:06}\n").into_bytes())
-            .collect()
+        range.flat_map(|i| format!("{i:06}\n").into_bytes()).collect()
     }
 
     fn files(dir: &Path) -> usize {
@@ -193,13 +174,7 @@ mod tests {
         let mut log = LogWriter::create(&path, 10, 100).unwrap();
         log.write(&lines(0..15));
         let held = log.close().held;
-        assert_eq!(
-            held,
-            Held {
-                total: 105,
-                dropped: 0
-            }
-        );
+        assert_eq!(held, Held { total: 105, dropped: 0 });
         assert_eq!(fs::read(&path).unwrap(), lines(0..15));
         assert_eq!(read_new(&path, 14).unwrap().0, lines(2..15));
     }
@@ -214,18 +189,9 @@ mod tests {
             assert!(files(dir.path()) <= 3);
         }
         let held = log.close().held;
-        assert_eq!(
-            held,
-            Held {
-                total: 7000,
-                dropped: 7000 - 770
-            }
-        );
+        assert_eq!(held, Held { total: 7000, dropped: 7000 - 770 });
         let notice = "\n… 6230 bytes left out …\n".as_bytes();
-        assert_eq!(
-            fs::read(&path).unwrap(),
-            [&lines(0..10)[..], notice, &lines(900..1000)].concat()
-        );
+        assert_eq!(fs::read(&path).unwrap(), [&lines(0..10)[..], notice, &lines(900..1000)].concat());
         assert_eq!(files(dir.path()), 2);
         assert_eq!(last_lines(&path, 2).unwrap(), ["000998", "000999"]);
     }
@@ -253,10 +219,7 @@ mod tests {
         log.write(b"end");
         log.close();
         follow(&mut got);
-        assert_eq!(
-            String::from_utf8(got),
-            String::from_utf8([lines(0..100), b"end".into()].concat())
-        );
+        assert_eq!(String::from_utf8(got), String::from_utf8([lines(0..100), b"end".into()].concat()));
     }
 
     #[test]
@@ -269,10 +232,7 @@ mod tests {
         let gap = read_new(&path, 10).unwrap();
         assert_eq!(gap, ([b"\n", &lines(95..97)[..], b"000"].concat(), 682));
         log.close();
-        assert_eq!(
-            read_new(&path, 10).unwrap(),
-            ([b"\n", &lines(97..100)[..]].concat(), 700)
-        );
+        assert_eq!(read_new(&path, 10).unwrap(), ([b"\n", &lines(97..100)[..]].concat(), 700));
     }
 
     #[test]
@@ -289,16 +249,8 @@ mod tests {
             let wanted = fs::read(&path).unwrap();
             if stop_at == "before" {
                 // The tail was half written.
-                OpenOptions::new()
-                    .write(true)
-                    .open(&path)
-                    .unwrap()
-                    .set_len(20)
-                    .unwrap();
-                segments
-                    .iter()
-                    .zip(&saved)
-                    .for_each(|(p, bytes)| fs::write(p, bytes).unwrap());
+                OpenOptions::new().write(true).open(&path).unwrap().set_len(20).unwrap();
+                segments.iter().zip(&saved).for_each(|(p, bytes)| fs::write(p, bytes).unwrap());
             } else {
                 // One segment was still to be removed.
                 fs::write(&segments[1], &saved[1]).unwrap();
@@ -318,16 +270,7 @@ mod tests {
         let mut log = LogWriter::create(&path, 100, 100).unwrap();
         log.write(&lines(0..50));
         let captured = log.close();
-        assert_eq!(
-            captured.held,
-            Held {
-                total: 350,
-                dropped: 350
-            }
-        );
-        assert!(
-            captured.error.unwrap().contains("No space left"),
-            "names the cause"
-        );
+        assert_eq!(captured.held, Held { total: 350, dropped: 350 });
+        assert!(captured.error.unwrap().contains("No space left"), "names the cause");
     }
 }

@@ -39,7 +39,10 @@ pub async fn insert(
     let at = ms(now);
     sqlx::query!(
         "INSERT INTO approval (task_id, revision_hash, approver, decided_at) VALUES (?, ?, ?, ?)",
-        task.0, revision_hash, approver, at
+        task.0,
+        revision_hash,
+        approver,
+        at
     )
     .execute(conn)
     .await?;
@@ -51,7 +54,9 @@ pub async fn void(conn: &mut Conn, task: TaskId, reason: &str, now: DateTime<Utc
     let at = ms(now);
     let result = sqlx::query!(
         "UPDATE approval SET voided_at = ?, void_reason = ? WHERE task_id = ? AND voided_at IS NULL",
-        at, reason, task.0
+        at,
+        reason,
+        task.0
     )
     .execute(conn)
     .await?;
@@ -85,7 +90,10 @@ pub async fn consume(
     let result = sqlx::query!(
         "UPDATE approval SET used_at = COALESCE(used_at, ?) \
          WHERE task_id = ? AND revision_hash = ? AND voided_at IS NULL AND (used_at IS NULL OR ?)",
-        at, task.0, revision_hash, retried
+        at,
+        task.0,
+        revision_hash,
+        retried
     )
     .execute(conn)
     .await?;

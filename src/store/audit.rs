@@ -32,9 +32,16 @@ pub async fn append(
     text: &str,
 ) -> Result<(), StoreError> {
     let (at, task) = (ms(at), task.map(|task| task.0));
-    sqlx::query!("INSERT INTO audit (at, actor, kind, task_id, text) VALUES (?, ?, ?, ?, ?)", at, actor, kind, task, text)
-        .execute(conn)
-        .await?;
+    sqlx::query!(
+        "INSERT INTO audit (at, actor, kind, task_id, text) VALUES (?, ?, ?, ?, ?)",
+        at,
+        actor,
+        kind,
+        task,
+        text
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -67,9 +74,10 @@ fn entries(rows: Vec<Row>) -> Result<Vec<Entry>, StoreError> {
 
 /// The last decisions, oldest first.
 pub async fn last(conn: &mut Conn, limit: i64) -> Result<Vec<Entry>, StoreError> {
-    let rows = sqlx::query_as!(Row, "SELECT id, at, actor, kind, task_id, text FROM audit ORDER BY id DESC LIMIT ?", limit)
-        .fetch_all(conn)
-        .await?;
+    let rows =
+        sqlx::query_as!(Row, "SELECT id, at, actor, kind, task_id, text FROM audit ORDER BY id DESC LIMIT ?", limit)
+            .fetch_all(conn)
+            .await?;
     entries(rows)
 }
 
@@ -78,7 +86,8 @@ pub async fn of_task(conn: &mut Conn, task: TaskId, limit: i64) -> Result<Vec<En
     let rows = sqlx::query_as!(
         Row,
         "SELECT id, at, actor, kind, task_id, text FROM audit WHERE task_id = ? ORDER BY id DESC LIMIT ?",
-        task.0, limit
+        task.0,
+        limit
     )
     .fetch_all(conn)
     .await?;
@@ -98,7 +107,12 @@ pub async fn operation(
     let (at, task) = (ms(at), task.map(|task| task.0));
     let result = sqlx::query!(
         "INSERT INTO operation (at, kind, subject, before, after, task_id) VALUES (?, ?, ?, ?, ?, ?)",
-        at, kind, subject, before, after, task
+        at,
+        kind,
+        subject,
+        before,
+        after,
+        task
     )
     .execute(conn)
     .await?;

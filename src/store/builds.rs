@@ -84,7 +84,11 @@ pub async fn start(conn: &mut Conn, new: &NewBuild, now: DateTime<Utc>) -> Resul
     let result = sqlx::query!(
         "INSERT INTO build (task_id, session_id, attempt, step, started_at, step_at, on_top_of) \
          VALUES (?1, ?2, ?3, 'preparing', ?4, ?4, ?5)",
-        new.task.0, new.session.0, attempt, now, new.on_top_of
+        new.task.0,
+        new.session.0,
+        attempt,
+        now,
+        new.on_top_of
     )
     .execute(conn)
     .await?;
@@ -176,7 +180,9 @@ pub async fn collected(
     let change = to_json(change)?;
     let result = sqlx::query!(
         "UPDATE build SET result = ?, change = ? WHERE id = ? AND step = 'collecting'",
-        result_commit, change, id.0
+        result_commit,
+        change,
+        id.0
     )
     .execute(conn)
     .await?;
@@ -185,10 +191,13 @@ pub async fn collected(
 
 /// The check of its result was asked for.
 pub async fn set_check(conn: &mut Conn, id: BuildId, check: CheckId) -> Result<(), StoreError> {
-    let result =
-        sqlx::query!("UPDATE build SET check_id = ? WHERE id = ? AND step = 'checking' AND check_id IS NULL", check.0, id.0)
-            .execute(conn)
-            .await?;
+    let result = sqlx::query!(
+        "UPDATE build SET check_id = ? WHERE id = ? AND step = 'checking' AND check_id IS NULL",
+        check.0,
+        id.0
+    )
+    .execute(conn)
+    .await?;
     expect_one(&result, "the build's check")
 }
 
@@ -204,7 +213,10 @@ pub async fn set_progress(
     sqlx::query!(
         "UPDATE build SET log_offset = ?, progress = COALESCE(?, progress), progress_text = COALESCE(?, progress_text) \
          WHERE id = ? AND step <> 'ended'",
-        offset, progress, text, id.0
+        offset,
+        progress,
+        text,
+        id.0
     )
     .execute(conn)
     .await?;
@@ -222,7 +234,8 @@ pub async fn request_stop(conn: &mut Conn, id: BuildId, reason: StopReason) -> R
     let reason = reason.as_str();
     let result = sqlx::query!(
         "UPDATE build SET stop_requested = ? WHERE id = ? AND step <> 'ended' AND stop_requested IS NULL",
-        reason, id.0
+        reason,
+        id.0
     )
     .execute(conn)
     .await?;

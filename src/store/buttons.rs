@@ -28,7 +28,10 @@ pub async fn insert(
     let (meaning, now, expires_at) = (to_json(meaning)?, ms(now), ms(expires_at));
     sqlx::query!(
         "INSERT INTO button (nonce, meaning, created_at, expires_at) VALUES (?, ?, ?, ?)",
-        nonce, meaning, now, expires_at
+        nonce,
+        meaning,
+        now,
+        expires_at
     )
     .execute(conn)
     .await?;
@@ -54,10 +57,14 @@ pub async fn get(conn: &mut Conn, nonce: &str) -> Result<Option<Stored>, StoreEr
 /// Marks a button as obeyed, once.
 pub async fn mark_used(conn: &mut Conn, nonce: &str, answer: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
     let at = ms(now);
-    let result =
-        sqlx::query!("UPDATE button SET used_at = ?, answer = ? WHERE nonce = ? AND used_at IS NULL", at, answer, nonce)
-            .execute(conn)
-            .await?;
+    let result = sqlx::query!(
+        "UPDATE button SET used_at = ?, answer = ? WHERE nonce = ? AND used_at IS NULL",
+        at,
+        answer,
+        nonce
+    )
+    .execute(conn)
+    .await?;
     expect_one(&result, "the button")
 }
 

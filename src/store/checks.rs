@@ -64,7 +64,12 @@ pub async fn insert(
     let result = sqlx::query!(
         "INSERT INTO checks (session_id, project, commit_sha, purpose, build_id, step, step_at) \
          VALUES (?, ?, ?, ?, ?, 'waiting', ?)",
-        session.0, project, commit, purpose, build, now
+        session.0,
+        project,
+        commit,
+        purpose,
+        build,
+        now
     )
     .execute(conn)
     .await?;
@@ -97,7 +102,12 @@ pub async fn current(conn: &mut Conn) -> Result<Vec<Check>, StoreError> {
 
 /// All checks of a session.
 pub async fn of_session(conn: &mut Conn, session: SessionId) -> Result<Vec<Check>, StoreError> {
-    select!("WHERE session_id = ? ORDER BY id", session.0).fetch_all(conn).await?.into_iter().map(Check::try_from).collect()
+    select!("WHERE session_id = ? ORDER BY id", session.0)
+        .fetch_all(conn)
+        .await?
+        .into_iter()
+        .map(Check::try_from)
+        .collect()
 }
 
 /// Moves a check from one step to the next.
@@ -117,10 +127,13 @@ pub async fn advance(
 
 /// Its clone is made, of this commit.
 pub async fn prepared(conn: &mut Conn, id: CheckId, commit: &str) -> Result<(), StoreError> {
-    let result =
-        sqlx::query!("UPDATE checks SET prepared = 1, commit_sha = ? WHERE id = ? AND step = 'preparing'", commit, id.0)
-            .execute(conn)
-            .await?;
+    let result = sqlx::query!(
+        "UPDATE checks SET prepared = 1, commit_sha = ? WHERE id = ? AND step = 'preparing'",
+        commit,
+        id.0
+    )
+    .execute(conn)
+    .await?;
     expect_one(&result, "the check")
 }
 
@@ -144,7 +157,10 @@ pub async fn end(
     let (from, verdict, now) = (from.as_str(), to_json(verdict)?, ms(now));
     let result = sqlx::query!(
         "UPDATE checks SET step = 'ended', step_at = ?, verdict = ? WHERE id = ? AND step = ?",
-        now, verdict, id.0, from
+        now,
+        verdict,
+        id.0,
+        from
     )
     .execute(conn)
     .await?;

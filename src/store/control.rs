@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 /// When this bot first ran; written on the first call.
 pub async fn installed_at(conn: &mut Conn, now: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
     let value = ms(now).to_string();
-    sqlx::query!("INSERT OR IGNORE INTO meta (key, value) VALUES ('installed_at', ?)", value).execute(&mut *conn).await?;
+    sqlx::query!("INSERT OR IGNORE INTO meta (key, value) VALUES ('installed_at', ?)", value)
+        .execute(&mut *conn)
+        .await?;
     read_installed_at(conn).await?.ok_or_else(|| StoreError::BadRow("installed_at".into()))
 }
 
@@ -26,7 +28,9 @@ async fn get(conn: &mut Conn, key: &str) -> Result<Option<String>, StoreError> {
 
 async fn set(conn: &mut Conn, key: &str, value: &str) -> Result<(), StoreError> {
     sqlx::query!(
-        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        key,
+        value
     )
     .execute(conn)
     .await?;

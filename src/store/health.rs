@@ -30,7 +30,8 @@ pub struct StoredProblem {
 
 /// Records a problem as found, nothing done about it yet. One found before (the check was interrupted) stays.
 pub async fn insert_problem(conn: &mut Conn, session: SessionId, problem: &Problem) -> Result<(), StoreError> {
-    let (kind, severity, fixable) = (problem.kind.as_str(), problem.severity.as_str(), i64::from(problem.fix.is_some()));
+    let (kind, severity, fixable) =
+        (problem.kind.as_str(), problem.severity.as_str(), i64::from(problem.fix.is_some()));
     sqlx::query!(
         "INSERT OR IGNORE INTO problem (session_id, kind, severity, subject, detail, fixable) VALUES (?, ?, ?, ?, ?, ?)",
         session.0, kind, severity, problem.subject, problem.detail, fixable
@@ -53,7 +54,12 @@ pub async fn settle_problem(
     let result = sqlx::query!(
         "UPDATE problem SET fixed = ?, why_not = ?, freed = ? \
          WHERE session_id = ? AND kind = ? AND subject = ? AND fixed IS NULL",
-        fixed, why_not, freed, session.0, kind, subject
+        fixed,
+        why_not,
+        freed,
+        session.0,
+        kind,
+        subject
     )
     .execute(conn)
     .await?;
@@ -109,7 +115,14 @@ pub async fn insert_pattern(conn: &mut Conn, session: SessionId, pattern: &Store
     sqlx::query!(
         "INSERT INTO pattern (session_id, title, said_when, support, chances, confidence, action, task_id) \
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        session.0, pattern.title, pattern.when, pattern.support, pattern.of, pattern.confidence, pattern.action, task
+        session.0,
+        pattern.title,
+        pattern.when,
+        pattern.support,
+        pattern.of,
+        pattern.confidence,
+        pattern.action,
+        task
     )
     .execute(conn)
     .await?;
@@ -168,7 +181,9 @@ pub async fn open_throttle(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let (kind, now) = (kind.as_str(), ms(now));
-    sqlx::query!("INSERT INTO throttle (kind, detail, since) VALUES (?, ?, ?)", kind, detail, now).execute(conn).await?;
+    sqlx::query!("INSERT INTO throttle (kind, detail, since) VALUES (?, ?, ?)", kind, detail, now)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
@@ -206,7 +221,8 @@ pub async fn throttles(
     let (from, to) = (ms(from), ms(to));
     let rows = sqlx::query!(
         "SELECT since, until, detail FROM throttle WHERE since <= ? AND (until IS NULL OR until >= ?) ORDER BY since",
-        to, from
+        to,
+        from
     )
     .fetch_all(conn)
     .await?;

@@ -15,10 +15,20 @@ pub struct Stored {
 }
 
 /// Stores an update; false if this exact one is already there.
-pub async fn insert(conn: &mut Conn, chat: &str, key: &str, body: &str, now: DateTime<Utc>) -> Result<bool, StoreError> {
+pub async fn insert(
+    conn: &mut Conn,
+    chat: &str,
+    key: &str,
+    body: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
     let now = ms(now);
     let result = sqlx::query!(
-        "INSERT OR IGNORE INTO inbox (chat, key, body, received_at) VALUES (?, ?, ?, ?)", chat, key, body, now
+        "INSERT OR IGNORE INTO inbox (chat, key, body, received_at) VALUES (?, ?, ?, ?)",
+        chat,
+        key,
+        body,
+        now
     )
     .execute(conn)
     .await?;
@@ -36,7 +46,10 @@ pub async fn next(conn: &mut Conn) -> Result<Option<Stored>, StoreError> {
 pub async fn handled(conn: &mut Conn, id: i64, trouble: Option<&str>, now: DateTime<Utc>) -> Result<(), StoreError> {
     let now = ms(now);
     let result = sqlx::query!(
-        "UPDATE inbox SET handled_at = ?, trouble = ? WHERE id = ? AND handled_at IS NULL", now, trouble, id
+        "UPDATE inbox SET handled_at = ?, trouble = ? WHERE id = ? AND handled_at IS NULL",
+        now,
+        trouble,
+        id
     )
     .execute(conn)
     .await?;

@@ -41,7 +41,11 @@ pub async fn say(
         "INSERT INTO outbox (chat, key, message, silent, next_at, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5) \
          ON CONFLICT (chat, key) DO UPDATE SET message = excluded.message, revision = revision + 1, state = 'pending', \
          attempts = 0, next_at = excluded.next_at WHERE message <> excluded.message AND state <> 'gone'",
-        chat, key, message, silent, now
+        chat,
+        key,
+        message,
+        silent,
+        now
     )
     .execute(conn)
     .await?;
@@ -107,7 +111,10 @@ pub async fn sent(conn: &mut Conn, due: &Due, shown_as: &str, now: DateTime<Utc>
     let result = sqlx::query!(
         "UPDATE outbox SET ref = ?, shown_revision = ?, sent_at = ?, trouble = NULL, attempts = 0, \
          state = CASE revision WHEN ?2 THEN 'sent' ELSE 'pending' END WHERE id = ?",
-        shown_as, due.revision, now, due.id
+        shown_as,
+        due.revision,
+        now,
+        due.id
     )
     .execute(conn)
     .await?;
@@ -119,7 +126,9 @@ pub async fn put_off(conn: &mut Conn, due: &Due, trouble: &str, next_at: DateTim
     let next_at = ms(next_at);
     sqlx::query!(
         "UPDATE outbox SET state = 'pending', trouble = ?, next_at = ? WHERE id = ? AND state = 'sending'",
-        trouble, next_at, due.id
+        trouble,
+        next_at,
+        due.id
     )
     .execute(conn)
     .await?;

@@ -68,7 +68,11 @@ pub async fn insert(
     let ((kind, id), step, now) = (owner_words(owner), step.as_str(), ms(now));
     let result = sqlx::query!(
         "INSERT INTO run (owner_kind, owner_id, step, started_at, log_path) VALUES (?, ?, ?, ?, ?)",
-        kind, id, step, now, log_path
+        kind,
+        id,
+        step,
+        now,
+        log_path
     )
     .execute(conn)
     .await?;
@@ -97,7 +101,9 @@ pub async fn current(conn: &mut Conn) -> Result<Vec<Run>, StoreError> {
 pub async fn newest_log(conn: &mut Conn, owner: RunOwner) -> Result<Option<String>, StoreError> {
     let (kind, id) = owner_words(owner);
     let log = sqlx::query_scalar!(
-        "SELECT log_path FROM run WHERE owner_kind = ? AND owner_id = ? ORDER BY id DESC LIMIT 1", kind, id
+        "SELECT log_path FROM run WHERE owner_kind = ? AND owner_id = ? ORDER BY id DESC LIMIT 1",
+        kind,
+        id
     )
     .fetch_optional(conn)
     .await?;
@@ -113,7 +119,9 @@ pub async fn log_path(conn: &mut Conn, id: RunId) -> Result<String, StoreError> 
 pub async fn request_stop(conn: &mut Conn, id: RunId, reason: StopReason) -> Result<(), StoreError> {
     let reason = reason.as_str();
     let result = sqlx::query!(
-        "UPDATE run SET stop_requested = ? WHERE id = ? AND ended_at IS NULL AND stop_requested IS NULL", reason, id.0
+        "UPDATE run SET stop_requested = ? WHERE id = ? AND ended_at IS NULL AND stop_requested IS NULL",
+        reason,
+        id.0
     )
     .execute(conn)
     .await?;
@@ -142,7 +150,13 @@ pub async fn end(conn: &mut Conn, id: RunId, seen: &Ended, now: DateTime<Utc>) -
     let result = sqlx::query!(
         "UPDATE run SET ended_at = ?, ending = ?, elapsed_ms = ?, leftovers = ?, counts = ?, measured = ? \
          WHERE id = ? AND ended_at IS NULL",
-        now, ending, elapsed, seen.leftovers, counts, seen.measured, id.0
+        now,
+        ending,
+        elapsed,
+        seen.leftovers,
+        counts,
+        seen.measured,
+        id.0
     )
     .execute(conn)
     .await?;

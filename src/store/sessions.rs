@@ -77,7 +77,16 @@ pub async fn open(conn: &mut Conn, new: &NewSession, now: DateTime<Utc>) -> Resu
     let result = sqlx::query!(
         "INSERT INTO session (kind, date, phase, started_at, patterns_at, spawn_at, spawn_until, brief_at, only_task, \
          late_minutes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        kind, day, phase, started, patterns, spawn, until, brief, only, new.late_minutes
+        kind,
+        day,
+        phase,
+        started,
+        patterns,
+        spawn,
+        until,
+        brief,
+        only,
+        new.late_minutes
     )
     .execute(conn)
     .await?;
@@ -130,7 +139,11 @@ pub async fn current(conn: &mut Conn, now: DateTime<Utc>) -> Result<Vec<Session>
 
 /// The newest session that ran or was missed, single-task ones left out.
 pub async fn latest(conn: &mut Conn) -> Result<Option<Session>, StoreError> {
-    select!("WHERE kind <> 'single' ORDER BY id DESC LIMIT 1").fetch_optional(conn).await?.map(Session::try_from).transpose()
+    select!("WHERE kind <> 'single' ORDER BY id DESC LIMIT 1")
+        .fetch_optional(conn)
+        .await?
+        .map(Session::try_from)
+        .transpose()
 }
 
 /// The nightly session of a scheduled date.
@@ -167,7 +180,8 @@ pub async fn missed_before(conn: &mut Conn, day: NaiveDate) -> Result<Vec<NaiveD
 /// Moves a session from one phase to another.
 pub async fn set_phase(conn: &mut Conn, id: SessionId, from: Phase, to: Phase) -> Result<(), StoreError> {
     let (from, to) = (from.as_str(), to.as_str());
-    let result = sqlx::query!("UPDATE session SET phase = ? WHERE id = ? AND phase = ?", to, id.0, from).execute(conn).await?;
+    let result =
+        sqlx::query!("UPDATE session SET phase = ? WHERE id = ? AND phase = ?", to, id.0, from).execute(conn).await?;
     expect_one(&result, "the session's phase")
 }
 
@@ -180,8 +194,9 @@ pub async fn health_done(conn: &mut Conn, id: SessionId) -> Result<(), StoreErro
 
 /// Phase 2 is recorded.
 pub async fn patterns_done(conn: &mut Conn, id: SessionId) -> Result<(), StoreError> {
-    let result =
-        sqlx::query!("UPDATE session SET patterns_done = 1 WHERE id = ? AND patterns_done = 0", id.0).execute(conn).await?;
+    let result = sqlx::query!("UPDATE session SET patterns_done = 1 WHERE id = ? AND patterns_done = 0", id.0)
+        .execute(conn)
+        .await?;
     expect_one(&result, "the pattern check")
 }
 
@@ -200,8 +215,9 @@ pub async fn progress_told(conn: &mut Conn, id: SessionId, slot: DateTime<Utc>) 
 /// The report is written.
 pub async fn reported(conn: &mut Conn, id: SessionId, path: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
     let now = ms(now);
-    let result =
-        sqlx::query!("UPDATE session SET reported_at = ?, report_path = ? WHERE id = ?", now, path, id.0).execute(conn).await?;
+    let result = sqlx::query!("UPDATE session SET reported_at = ?, report_path = ? WHERE id = ?", now, path, id.0)
+        .execute(conn)
+        .await?;
     expect_one(&result, "the report")
 }
 
@@ -211,7 +227,9 @@ pub async fn briefed(conn: &mut Conn, id: SessionId, from: Phase, now: DateTime<
     let result = sqlx::query!(
         "UPDATE session SET briefed_at = ?1, phase = CASE phase WHEN 'missed' THEN 'missed' ELSE 'closed' END, \
          reported_at = COALESCE(reported_at, ?1) WHERE id = ?2 AND phase = ?3 AND briefed_at IS NULL",
-        now, id.0, from
+        now,
+        id.0,
+        from
     )
     .execute(conn)
     .await?;
@@ -219,8 +237,13 @@ pub async fn briefed(conn: &mut Conn, id: SessionId, from: Phase, now: DateTime<
 }
 
 /// When the brief of a session went into the outbox, and where its report is.
-pub async fn outputs(conn: &mut Conn, id: SessionId) -> Result<(Option<DateTime<Utc>>, Option<String>, i64), StoreError> {
-    let row = sqlx::query!("SELECT briefed_at, report_path, late_minutes FROM session WHERE id = ?", id.0).fetch_one(conn).await?;
+pub async fn outputs(
+    conn: &mut Conn,
+    id: SessionId,
+) -> Result<(Option<DateTime<Utc>>, Option<String>, i64), StoreError> {
+    let row = sqlx::query!("SELECT briefed_at, report_path, late_minutes FROM session WHERE id = ?", id.0)
+        .fetch_one(conn)
+        .await?;
     Ok((time_opt(row.briefed_at)?, row.report_path, row.late_minutes))
 }
 
@@ -248,7 +271,8 @@ pub async fn keep_building(conn: &mut Conn, id: SessionId, until: DateTime<Utc>)
 
 /// The owner ends spawning early.
 pub async fn stop(conn: &mut Conn, id: SessionId) -> Result<(), StoreError> {
-    let result =
-        sqlx::query!("UPDATE session SET stopped = 1, keep_until = NULL WHERE id = ? AND stopped = 0", id.0).execute(conn).await?;
+    let result = sqlx::query!("UPDATE session SET stopped = 1, keep_until = NULL WHERE id = ? AND stopped = 0", id.0)
+        .execute(conn)
+        .await?;
     expect_one(&result, "the session")
 }

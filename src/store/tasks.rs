@@ -85,8 +85,20 @@ pub async fn insert(
     let id = sqlx::query!(
         "INSERT INTO task (title, details, project, kind, category, priority, estimate_minutes, not_before, agent, \
          command, state, revision, text_lock, source, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)",
-        spec.title, spec.details, spec.project, kind, category, priority, spec.estimate_minutes, not_before, spec.agent,
-        command, state, text_lock, source, created,
+        spec.title,
+        spec.details,
+        spec.project,
+        kind,
+        category,
+        priority,
+        spec.estimate_minutes,
+        not_before,
+        spec.agent,
+        command,
+        state,
+        text_lock,
+        source,
+        created,
     )
     .execute(&mut *conn)
     .await?
@@ -110,8 +122,20 @@ pub async fn edit(
          estimate_minutes = ?, not_before = ?, agent = ?, command = ?, state = ?, text_lock = ?, \
          revision = revision + 1, attempts = 0, retry_at = NULL \
          WHERE id = ? AND revision = ? AND state IN ('draft', 'open')",
-        spec.title, spec.details, spec.project, kind, category, priority, spec.estimate_minutes, not_before, spec.agent,
-        command, state, text_lock, task.id.0, task.revision,
+        spec.title,
+        spec.details,
+        spec.project,
+        kind,
+        category,
+        priority,
+        spec.estimate_minutes,
+        not_before,
+        spec.agent,
+        command,
+        state,
+        text_lock,
+        task.id.0,
+        task.revision,
     )
     .execute(&mut *conn)
     .await?;
@@ -140,7 +164,12 @@ pub async fn get(conn: &mut Conn, id: TaskId) -> Result<Task, StoreError> {
 
 /// Open tasks and drafts, oldest first.
 pub async fn waiting(conn: &mut Conn) -> Result<Vec<Task>, StoreError> {
-    select!("WHERE state IN ('open', 'draft') ORDER BY id").fetch_all(conn).await?.into_iter().map(Task::try_from).collect()
+    select!("WHERE state IN ('open', 'draft') ORDER BY id")
+        .fetch_all(conn)
+        .await?
+        .into_iter()
+        .map(Task::try_from)
+        .collect()
 }
 
 /// The tasks that ended last, newest first.
@@ -155,7 +184,8 @@ pub async fn ended(conn: &mut Conn, limit: i64) -> Result<Vec<Task>, StoreError>
 
 /// How many tasks are open or drafts.
 pub async fn count_waiting(conn: &mut Conn) -> Result<usize, StoreError> {
-    let count = sqlx::query_scalar!("SELECT COUNT(*) FROM task WHERE state IN ('open', 'draft')").fetch_one(conn).await?;
+    let count =
+        sqlx::query_scalar!("SELECT COUNT(*) FROM task WHERE state IN ('open', 'draft')").fetch_one(conn).await?;
     small(count)
 }
 
@@ -193,7 +223,9 @@ pub async fn count_attempt(conn: &mut Conn, id: TaskId, revision: u32, before: u
     let result = sqlx::query!(
         "UPDATE task SET attempts = attempts + 1, retry_at = NULL \
          WHERE id = ? AND revision = ? AND attempts = ? AND state = 'open'",
-        id.0, revision, before
+        id.0,
+        revision,
+        before
     )
     .execute(conn)
     .await?;
@@ -201,16 +233,13 @@ pub async fn count_attempt(conn: &mut Conn, id: TaskId, revision: u32, before: u
 }
 
 /// Puts a task back into the queue, not before `at`; `uncount` takes the attempt back.
-pub async fn requeue(
-    conn: &mut Conn,
-    id: TaskId,
-    at: Option<DateTime<Utc>>,
-    uncount: bool,
-) -> Result<(), StoreError> {
+pub async fn requeue(conn: &mut Conn, id: TaskId, at: Option<DateTime<Utc>>, uncount: bool) -> Result<(), StoreError> {
     let (at, back) = (at.map(ms), i64::from(uncount));
     sqlx::query!(
         "UPDATE task SET retry_at = ?, attempts = MAX(0, attempts - ?) WHERE id = ? AND state = 'open'",
-        at, back, id.0
+        at,
+        back,
+        id.0
     )
     .execute(conn)
     .await?;

@@ -13,8 +13,8 @@ use std::process::{Command, Output};
 
 use chrono::DateTime;
 use overnight::git::{
-    Base, BuildRefs, CloneTarget, Collected, CommitMessage, Fault, Git, GitError, Limits, Person,
-    Vault, collect, commit_exists, diff_stat, is_ancestor, make_clone, owner_state,
+    Base, BuildRefs, CloneTarget, Collected, CommitMessage, Fault, Git, GitError, Limits, Person, Vault, collect,
+    commit_exists, diff_stat, is_ancestor, make_clone, owner_state,
 };
 use tempfile::TempDir;
 
@@ -59,29 +59,17 @@ impl World {
     /// Git as a person or an agent runs it: unprotected.
     fn try_plain(&self, dir: &str, args: &[&str]) -> Output {
         let mut command = Command::new("git");
-        command
-            .current_dir(self.at(dir))
-            .args(args)
-            .env("GIT_CONFIG_GLOBAL", "/dev/null");
-        command
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_EDITOR", "")
-            .env_remove("GIT_EDITOR");
+        command.current_dir(self.at(dir)).args(args).env("GIT_CONFIG_GLOBAL", "/dev/null");
+        command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_EDITOR", "").env_remove("GIT_EDITOR");
         for who in ["AUTHOR", "COMMITTER"] {
-            command
-                .env(format!("GIT_{who}_NAME"), "Owner")
-                .env(format!("GIT_{who}_EMAIL"), "owner@example.com");
+            command.env(format!("GIT_{who}_NAME"), "Owner").env(format!("GIT_{who}_EMAIL"), "owner@example.com");
         }
         command.output().unwrap()
     }
 
     fn plain(&self, dir: &str, args: &[&str]) -> String {
         let output = self.try_plain(dir, args);
-        assert!(
-            output.status.success(),
-            "git {args:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
@@ -91,58 +79,30 @@ impl World {
     }
 
     async fn vault(&self) -> Vault {
-        Vault::open_or_init(&self.git, &self.at("vaults"), "app", &self.at("owner"))
-            .await
-            .unwrap()
+        Vault::open_or_init(&self.git, &self.at("vaults"), "app", &self.at("owner")).await.unwrap()
     }
 
     async fn refresh(&self, vault: &Vault) -> Base {
-        vault
-            .refresh_base(&self.at("owner"), Some("main"))
-            .await
-            .unwrap()
+        vault.refresh_base(&self.at("owner"), Some("main")).await.unwrap()
     }
 
     fn target(&self, build: &str) -> CloneTarget {
         let builds_root = self.at("builds");
-        CloneTarget {
-            dest: builds_root.join(build),
-            builds_root,
-            build: build.to_owned(),
-        }
+        CloneTarget { dest: builds_root.join(build), builds_root, build: build.to_owned() }
     }
 
     /// A vault with the base fetched, and the clone of build `b1` in `builds/b1`.
     async fn building(&self) -> (Vault, Base) {
         let vault = self.vault().await;
         let base = self.refresh(&vault).await;
-        make_clone(&vault, &base.sha, &self.target("b1"))
-            .await
-            .unwrap();
+        make_clone(&vault, &base.sha, &self.target("b1")).await.unwrap();
         (vault, base)
     }
 
-    async fn try_collect(
-        &self,
-        vault: &Vault,
-        base: &Base,
-        exclude: &[&str],
-    ) -> Result<Collected, GitError> {
+    async fn try_collect(&self, vault: &Vault, base: &Base, exclude: &[&str]) -> Result<Collected, GitError> {
         let exclude: Vec<PathBuf> = exclude.iter().map(PathBuf::from).collect();
-        let limits = Limits {
-            file_bytes: 1000,
-            new_bytes: 5000,
-            new_files: 50,
-        };
-        collect(
-            vault,
-            &self.at("builds/b1"),
-            &base.sha,
-            &message(),
-            &exclude,
-            &limits,
-        )
-        .await
+        let limits = Limits { file_bytes: 1000, new_bytes: 5000, new_files: 50 };
+        collect(vault, &self.at("builds/b1"), &base.sha, &message(), &exclude, &limits).await
     }
 
     async fn collect(&self, vault: &Vault, base: &Base) -> Collected {
@@ -156,18 +116,10 @@ impl World {
         while let Some(path) = pending.pop() {
             let metadata = path.symlink_metadata().unwrap();
             let content = if metadata.is_dir() {
-                pending.extend(
-                    std::fs::read_dir(&path)
-                        .unwrap()
-                        .map(|entry| entry.unwrap().path()),
-                );
+                pending.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
                 Vec::new()
             } else if metadata.is_symlink() {
-                std::fs::read_link(&path)
-                    .unwrap()
-                    .as_os_str()
-                    .as_bytes()
-                    .to_vec()
+                std::fs::read_link(&path).unwrap().as_os_str().as_bytes().to_vec()
             } else {
                 std::fs::read(&path).unwrap()
             };
@@ -178,10 +130,7 @@ impl World {
 }
 
 fn path_env() -> OsString {
-    std::env::vars_os()
-        .find(|(name, _)| name == "PATH")
-        .map(|(_, value)| value)
-        .unwrap()
+    std::env::vars_os().find(|(name, _)| name == "PATH").map(|(_, value)| value).unwrap()
 }
 
 fn message() -> CommitMessage {
@@ -191,20 +140,13 @@ fn message() -> CommitMessage {
         task: "7".into(),
         session: "2026-03-14".into(),
         build: "b1".into(),
-        author: Person {
-            name: "overnight".into(),
-            email: "overnight@localhost".into(),
-        },
+        author: Person { name: "overnight".into(), email: "overnight@localhost".into() },
         date: DateTime::from_timestamp(1_773_500_000, 0).unwrap(),
     }
 }
 
 fn paths(collected: &Collected) -> Vec<String> {
-    collected
-        .files
-        .iter()
-        .map(|file| format!("{} {}", file.status.letter(), file.path))
-        .collect()
+    collected.files.iter().map(|file| format!("{} {}", file.status.letter(), file.path)).collect()
 }
 
 #[tokio::test]
@@ -215,10 +157,7 @@ async fn a_build_becomes_one_commit_in_the_vault_and_the_owner_notices_nothing()
     world.write("owner/.git/index.lock", "");
     let before = world.snapshot("owner");
     let (vault, base) = world.building().await;
-    assert_eq!(
-        world.plain("builds/b1", &["rev-parse", "--abbrev-ref", "HEAD"]),
-        "overnight/b1"
-    );
+    assert_eq!(world.plain("builds/b1", &["rev-parse", "--abbrev-ref", "HEAD"]), "overnight/b1");
     assert_eq!(world.plain("builds/b1", &["status", "--porcelain"]), "");
 
     // The agent commits on the way, starts over on an orphan branch, and leaves something uncommitted.
@@ -231,30 +170,15 @@ async fn a_build_becomes_one_commit_in_the_vault_and_the_owner_notices_nothing()
     assert_eq!((result.insertions, result.deletions), (2, 1));
 
     let commit = result.commit.clone().unwrap();
-    let shown = world.plain(
-        "vaults/app.git",
-        &["log", "--format=%P%n%B", "-1", commit.as_str()],
-    );
+    let shown = world.plain("vaults/app.git", &["log", "--format=%P%n%B", "-1", commit.as_str()]);
     let trailers = "Overnight-Task: 7\nOvernight-Session: 2026-03-14\nOvernight-Build: b1";
-    assert_eq!(
-        shown,
-        format!(
-            "{}\nSpeed up the parser\n\nThe agent's own words.\n\n{trailers}",
-            base.sha
-        )
-    );
+    assert_eq!(shown, format!("{}\nSpeed up the parser\n\nThe agent's own words.\n\n{trailers}", base.sha));
 
     let refs = BuildRefs::new("2026-03-14", "7", "b1").unwrap();
     vault.record_ref(&refs.base, &base.sha, None).await.unwrap();
     vault.record_ref(&refs.result, &commit, None).await.unwrap();
-    assert_eq!(
-        vault.read_ref(&refs.result).await.unwrap(),
-        Some(commit.clone())
-    );
-    assert_eq!(
-        world.plain("vaults/app.git", &["fsck", "--unreachable", "--strict"]),
-        ""
-    );
+    assert_eq!(vault.read_ref(&refs.result).await.unwrap(), Some(commit.clone()));
+    assert_eq!(world.plain("vaults/app.git", &["fsck", "--unreachable", "--strict"]), "");
     let stat = diff_stat(&vault, &base.sha, &commit).await.unwrap();
     assert_eq!(stat.files, result.files);
     assert!(commit_exists(&vault, &commit).await.unwrap());
@@ -262,10 +186,7 @@ async fn a_build_becomes_one_commit_in_the_vault_and_the_owner_notices_nothing()
     assert!(!is_ancestor(&vault, &commit, &base.sha).await.unwrap());
 
     let state = owner_state(&world.git, &world.at("owner")).await.unwrap();
-    assert_eq!(
-        (state.branch.as_deref(), state.head),
-        (Some("main"), Some(base.sha))
-    );
+    assert_eq!((state.branch.as_deref(), state.head), (Some("main"), Some(base.sha)));
     assert_eq!((state.dirty, state.untracked), (Some(true), true));
     assert_eq!(world.snapshot("owner"), before);
 }
@@ -281,16 +202,11 @@ async fn collecting_again_gives_the_same_commit_and_nothing_gives_none() {
     assert!(first.commit.is_some());
     let reopened = world.vault().await;
     assert_eq!(world.collect(&reopened, &base).await, first);
-    let scratch = std::fs::read_dir(vault.dir().join("overnight-scratch"))
-        .unwrap()
-        .count();
+    let scratch = std::fs::read_dir(vault.dir().join("overnight-scratch")).unwrap().count();
     assert_eq!(scratch, 0);
     std::fs::remove_dir_all(world.at("builds/b1/src")).unwrap();
     std::fs::remove_file(world.at("builds/b1/.gitignore")).unwrap();
-    assert_eq!(
-        paths(&world.collect(&vault, &base).await),
-        ["D .gitignore", "D src/a.txt"]
-    );
+    assert_eq!(paths(&world.collect(&vault, &base).await), ["D .gitignore", "D src/a.txt"]);
 }
 
 #[tokio::test]
@@ -298,23 +214,13 @@ async fn a_ref_moves_only_from_where_it_was_expected() {
     let world = World::new();
     let vault = world.vault().await;
     let base = world.refresh(&vault).await.sha;
-    let parent = world
-        .plain("owner", &["rev-parse", "HEAD~1"])
-        .parse()
-        .unwrap();
+    let parent = world.plain("owner", &["rev-parse", "HEAD~1"]).parse().unwrap();
     let name = BuildRefs::new("s", "t", "b").unwrap().result;
     vault.record_ref(&name, &base, None).await.unwrap();
     vault.record_ref(&name, &base, None).await.unwrap();
     let lost = vault.record_ref(&name, &parent, None).await.unwrap_err();
-    assert_eq!(
-        (lost.fault.clone(), lost.retry()),
-        (Fault::RefMoved, false),
-        "{lost}"
-    );
-    let lost = vault
-        .record_ref(&name, &parent, Some(&parent))
-        .await
-        .unwrap_err();
+    assert_eq!((lost.fault.clone(), lost.retry()), (Fault::RefMoved, false), "{lost}");
+    let lost = vault.record_ref(&name, &parent, Some(&parent)).await.unwrap_err();
     assert_eq!(lost.fault, Fault::RefMoved, "{lost}");
     assert_eq!(vault.read_ref(&name).await.unwrap(), Some(base.clone()));
     vault.record_ref(&name, &parent, Some(&base)).await.unwrap();
@@ -327,9 +233,7 @@ async fn three_builds_start_at_once_also_over_two_handles() {
     let (one, two) = (world.vault().await, world.vault().await);
     let start = async |vault: &Vault, build: &str| {
         let base = world.refresh(vault).await;
-        make_clone(vault, &base.sha, &world.target(build))
-            .await
-            .unwrap();
+        make_clone(vault, &base.sha, &world.target(build)).await.unwrap();
         base.sha
     };
     let (a, b, c) = tokio::join!(start(&one, "b1"), start(&one, "b2"), start(&two, "b3"));
@@ -350,29 +254,14 @@ async fn a_git_that_is_missing_or_hangs_is_said_so() {
 
     // Written by another process: were it open for writing here while a test beside forks, it could not be run.
     let script = world.at("slow-git");
-    let write = format!(
-        "printf '#!/bin/sh\\necho $$ > {0}.pid; sleep 600 & wait' > {0}; chmod +x {0}",
-        script.display()
-    );
-    assert!(
-        Command::new("sh")
-            .args(["-c", &write])
-            .status()
-            .unwrap()
-            .success()
-    );
+    let write =
+        format!("printf '#!/bin/sh\\necho $$ > {0}.pid; sleep 600 & wait' > {0}; chmod +x {0}", script.display());
+    assert!(Command::new("sh").args(["-c", &write]).status().unwrap().success());
     let limit = std::time::Duration::from_millis(700);
     let slow = Git::new(script.clone(), path_env(), world.at("home")).with_timeout(limit);
     let error = slow.version().await.unwrap_err();
-    assert!(
-        matches!(error.fault, Fault::TimedOut(_)) && error.retry(),
-        "{error}"
-    );
-    let group: i32 = std::fs::read_to_string(script.with_extension("pid"))
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
+    assert!(matches!(error.fault, Fault::TimedOut(_)) && error.retry(), "{error}");
+    let group: i32 = std::fs::read_to_string(script.with_extension("pid")).unwrap().trim().parse().unwrap();
     let group = rustix::process::Pid::from_raw(group).unwrap();
     for _ in 0..500 {
         if rustix::process::test_kill_process_group(group).is_err() {

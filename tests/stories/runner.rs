@@ -10,9 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use overnight::runner::{
-    End, LocalRunner, RunEnd, RunSpec, RunnerError, Seen, last_lines, read_new,
-};
+use overnight::runner::{End, LocalRunner, RunEnd, RunSpec, RunnerError, Seen, last_lines, read_new};
 use rustix::process::{Pid, Signal, kill_process};
 
 const EXE: &str = env!("CARGO_BIN_EXE_overnight");
@@ -43,11 +41,7 @@ impl Stage {
             timeout_secs: 600.0,
             grace_secs: 30.0,
         };
-        Self {
-            dir,
-            runner: LocalRunner::new(EXE.into()),
-            spec,
-        }
+        Self { dir, runner: LocalRunner::new(EXE.into()), spec }
     }
 
     fn sh(script: &str) -> Self {
@@ -81,11 +75,7 @@ impl Stage {
             }
             end.is_some()
         });
-        assert_eq!(
-            self.marked(),
-            [] as [Pid; 0],
-            "a process of the run is left"
-        );
+        assert_eq!(self.marked(), [] as [Pid; 0], "a process of the run is left");
         end.unwrap()
     }
 
@@ -95,9 +85,7 @@ impl Stage {
     }
 
     fn stop(&self) -> RunEnd {
-        self.runner
-            .stop(&self.run_dir(), "the owner said so")
-            .unwrap();
+        self.runner.stop(&self.run_dir(), "the owner said so").unwrap();
         self.wait_end()
     }
 
@@ -106,18 +94,13 @@ impl Stage {
     }
 
     fn wait_log(&self, text: &str) {
-        wait_for(text, || {
-            fs::read(&self.spec.log_path).is_ok_and(|l| contains(&l, text.as_bytes()))
-        });
+        wait_for(text, || fs::read(&self.spec.log_path).is_ok_and(|l| contains(&l, text.as_bytes())));
     }
 
     /// Living processes that carry this run's marker.
     fn marked(&self) -> Vec<Pid> {
         let marker = format!("OVERNIGHT_RUN={}", self.spec.run_id);
-        processes()
-            .filter(|p| environ_has(p, &marker))
-            .filter_map(|p| pid_of(&p))
-            .collect()
+        processes().filter(|p| environ_has(p, &marker)).filter_map(|p| pid_of(&p)).collect()
     }
 
     fn supervisor(&self) -> Pid {
@@ -142,9 +125,7 @@ impl Drop for Stage {
         // After a failed assertion the tree must not outlive the test.
         let _ = self.runner.stop(&self.run_dir(), "test over");
         let since = Instant::now();
-        while matches!(self.runner.observe(&self.run_dir()), Ok(Seen::Running))
-            && since.elapsed() < PATIENCE
-        {
+        while matches!(self.runner.observe(&self.run_dir()), Ok(Seen::Running)) && since.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(20));
         }
         let _ = self.runner.sweep_lost(&self.run_dir());
@@ -164,11 +145,7 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 }
 
 fn processes() -> impl Iterator<Item = PathBuf> {
-    fs::read_dir("/proc")
-        .unwrap()
-        .flatten()
-        .map(|e| e.path())
-        .filter(|p| pid_of(p).is_some())
+    fs::read_dir("/proc").unwrap().flatten().map(|e| e.path()).filter(|p| pid_of(p).is_some())
 }
 
 fn pid_of(proc: &Path) -> Option<Pid> {
@@ -176,8 +153,7 @@ fn pid_of(proc: &Path) -> Option<Pid> {
 }
 
 fn environ_has(proc: &Path, entry: &str) -> bool {
-    fs::read(proc.join("environ"))
-        .is_ok_and(|env| env.split(|b| *b == 0).any(|e| e == entry.as_bytes()))
+    fs::read(proc.join("environ")).is_ok_and(|env| env.split(|b| *b == 0).any(|e| e == entry.as_bytes()))
 }
 
 #[test]
@@ -185,10 +161,7 @@ fn a_command_succeeds_and_its_output_is_kept() {
     let stage = Stage::sh("echo out; echo err >&2");
     let end = stage.run();
     assert!(end.success(), "{end:?}");
-    assert_eq!(
-        (end.leftovers, end.log_bytes_total, end.log_bytes_dropped),
-        (0, 8, 0)
-    );
+    assert_eq!((end.leftovers, end.log_bytes_total, end.log_bytes_dropped), (0, 8, 0));
     assert_eq!(stage.log(), "out\nerr\n");
     assert_eq!(end.error, None);
 }
@@ -196,20 +169,14 @@ fn a_command_succeeds_and_its_output_is_kept() {
 #[test]
 fn an_exit_code_is_told() {
     let end = Stage::sh("exit 37").run();
-    assert_eq!(
-        (end.end, end.code, end.signal),
-        (End::Exited, Some(37), None)
-    );
+    assert_eq!((end.end, end.code, end.signal), (End::Exited, Some(37), None));
     assert!(!end.success());
 }
 
 #[test]
 fn a_foreign_signal_is_told() {
     let end = Stage::sh("kill -SEGV $$").run();
-    assert_eq!(
-        (end.end, end.code, end.signal),
-        (End::Signaled, None, Some(11))
-    );
+    assert_eq!((end.end, end.code, end.signal), (End::Signaled, None, Some(11)));
 }
 
 #[test]
@@ -218,10 +185,7 @@ fn a_missing_program_is_named() {
     let end = stage.run();
     assert_eq!(end.end, End::NotStarted);
     let error = end.error.unwrap();
-    assert!(
-        error.contains("no-such-agent") && error.contains(stage.spec.cwd.to_str().unwrap()),
-        "{error}"
-    );
+    assert!(error.contains("no-such-agent") && error.contains(stage.spec.cwd.to_str().unwrap()), "{error}");
 }
 
 #[test]
@@ -230,11 +194,7 @@ fn a_missing_directory_is_named() {
     stage.spec.cwd = stage.path("gone");
     let end = stage.run();
     assert_eq!(end.end, End::NotStarted);
-    assert!(
-        end.error
-            .unwrap()
-            .contains(stage.spec.cwd.to_str().unwrap())
-    );
+    assert!(end.error.unwrap().contains(stage.spec.cwd.to_str().unwrap()));
 }
 
 #[test]
@@ -251,10 +211,7 @@ fn a_senseless_spec_is_refused_before_anything_is_written() {
     let mut stage = Stage::sh("true");
     stage.spec.timeout_secs = f64::NAN;
     let refused = stage.runner.launch(&stage.run_dir(), &stage.spec);
-    assert!(
-        matches!(refused, Err(RunnerError::InvalidSpec(_))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(RunnerError::InvalidSpec(_))), "{refused:?}");
     assert!(!stage.run_dir().exists());
 }
 
@@ -263,10 +220,7 @@ fn a_supervisor_that_does_not_come_up_is_an_error_and_may_be_launched_again() {
     let stage = Stage::sh("true");
     let broken = LocalRunner::new("/bin/false".into());
     let refused = broken.launch(&stage.run_dir(), &stage.spec);
-    assert!(
-        matches!(refused, Err(RunnerError::NotLaunched { .. })),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(RunnerError::NotLaunched { .. })), "{refused:?}");
     assert_eq!(stage.seen(), Seen::Absent);
     assert!(stage.run().success());
 }
@@ -293,14 +247,7 @@ fn the_environment_is_only_what_was_given() {
     let mut lines: Vec<&str> = log.lines().collect();
     lines.sort_unstable();
     let marker = format!("OVERNIGHT_RUN={}", stage.spec.run_id);
-    assert_eq!(
-        lines,
-        [
-            &marker[..],
-            "PATH=/usr/local/bin:/usr/bin:/bin",
-            "TOKEN=s3cret"
-        ]
-    );
+    assert_eq!(lines, [&marker[..], "PATH=/usr/local/bin:/usr/bin:/bin", "TOKEN=s3cret"]);
 }
 
 #[test]
@@ -309,34 +256,21 @@ fn a_command_finds_no_secret_in_the_run_directory_or_its_supervisor() {
     stage.spec.env.insert("TOKEN".into(), "s3cret".into());
     assert!(stage.run().success());
     let log = stage.log();
-    assert!(
-        log.contains("\"TOKEN\": \"\"") && log.ends_with("}done\n"),
-        "{log}"
-    );
+    assert!(log.contains("\"TOKEN\": \"\"") && log.ends_with("}done\n"), "{log}");
     assert!(!log.contains("s3cret"), "{log}");
 }
 
 #[test]
 fn paths_that_are_not_utf8_work() {
     let mut stage = Stage::sh("echo here; pwd");
-    let odd = stage
-        .dir
-        .path()
-        .join(PathBuf::from(std::ffi::OsString::from_vec(
-            b"b\xff d".to_vec(),
-        )));
+    let odd = stage.dir.path().join(PathBuf::from(std::ffi::OsString::from_vec(b"b\xff d".to_vec())));
     fs::create_dir(&odd).unwrap();
     stage.spec.cwd.clone_from(&odd);
     stage.spec.log_path = odd.join("log");
     let run_dir = odd.join("run");
     stage.runner.launch(&run_dir, &stage.spec).unwrap();
-    wait_for("the end", || {
-        matches!(stage.runner.observe(&run_dir).unwrap(), Seen::Ended(_))
-    });
-    assert!(contains(
-        &fs::read(&stage.spec.log_path).unwrap(),
-        b"b\xff d\n"
-    ));
+    wait_for("the end", || matches!(stage.runner.observe(&run_dir).unwrap(), Seen::Ended(_)));
+    assert!(contains(&fs::read(&stage.spec.log_path).unwrap(), b"b\xff d\n"));
 }
 
 #[test]
@@ -389,27 +323,20 @@ fn sigterm_to_the_supervisor_is_a_stop() {
     stage.wait_log("ready");
     kill_process(stage.supervisor(), Signal::TERM).unwrap();
     let end = stage.wait_end();
-    assert_eq!(
-        (end.end, end.stop_reason.as_deref()),
-        (End::Stopped, Some("terminated"))
-    );
+    assert_eq!((end.end, end.stop_reason.as_deref()), (End::Stopped, Some("terminated")));
 }
 
 #[test]
 fn a_run_stopped_before_its_launch_does_not_execute() {
     let stage = Stage::sh("touch ran");
-    stage
-        .runner
-        .stop(&stage.run_dir(), "too late in the night")
-        .unwrap();
+    stage.runner.stop(&stage.run_dir(), "too late in the night").unwrap();
     assert_eq!(stage.seen(), Seen::Absent);
     assert_eq!(stage.run().end, End::Stopped);
     assert!(!stage.path("ran").exists());
 }
 
 /// A daemon as they are made: a new session, the parent gone, standard output inherited so that the pipe has no end.
-const DAEMON: &str =
-    "(setsid sh -c '(trap \"\" TERM HUP; echo daemon; while :; do sleep 0.05; done) &' &); ";
+const DAEMON: &str = "(setsid sh -c '(trap \"\" TERM HUP; echo daemon; while :; do sleep 0.05; done) &' &); ";
 
 #[test]
 fn a_daemon_does_not_outlive_a_finished_command() {
@@ -437,28 +364,19 @@ fn a_daemon_does_not_outlive_a_stop() {
 #[test]
 fn leftovers_are_counted() {
     let end = Stage::sh("sleep 600 & sleep 600 & (sleep 600 &) ; exit 5").run();
-    assert_eq!(
-        (end.end, end.code, end.leftovers),
-        (End::Exited, Some(5), 3)
-    );
+    assert_eq!((end.end, end.code, end.leftovers), (End::Exited, Some(5), 3));
 }
 
 #[test]
 fn orphans_that_ended_are_reaped_while_the_command_runs() {
-    let stage =
-        Stage::sh("for i in 1 2 3 4 5; do (sh -c 'sleep 0.01 &' &); done; echo ready; sleep 600");
+    let stage = Stage::sh("for i in 1 2 3 4 5; do (sh -c 'sleep 0.01 &' &); done; echo ready; sleep 600");
     stage.launch();
     stage.wait_log("ready");
     let supervisor = stage.supervisor().to_string();
     let children = || {
         processes()
             .filter_map(|p| fs::read_to_string(p.join("status")).ok())
-            .filter(|s| {
-                s.lines().any(|l| {
-                    l.strip_prefix("PPid:")
-                        .is_some_and(|p| p.trim() == supervisor)
-                })
-            })
+            .filter(|s| s.lines().any(|l| l.strip_prefix("PPid:").is_some_and(|p| p.trim() == supervisor)))
             .count()
     };
     wait_for("only the command below the supervisor", || children() == 1);
@@ -472,10 +390,7 @@ fn output_held_open_by_a_stranger_does_not_hold_the_end() {
     stage.launch();
     stage.wait_log("ready");
     let command = stage.marked()[0];
-    let held = fs::OpenOptions::new()
-        .write(true)
-        .open(format!("/proc/{command}/fd/1"))
-        .unwrap();
+    let held = fs::OpenOptions::new().write(true).open(format!("/proc/{command}/fd/1")).unwrap();
     fs::write(stage.path("go"), "").unwrap();
     assert!(stage.wait_end().success());
     drop(held);
@@ -505,10 +420,7 @@ fn a_lost_run_is_seen_swept_and_never_executed_again() {
     stage.launch();
     stage.wait_log("daemon");
     stage.wait_log("ready");
-    assert!(matches!(
-        stage.runner.sweep_lost(&stage.run_dir()),
-        Err(RunnerError::Alive(_))
-    ));
+    assert!(matches!(stage.runner.sweep_lost(&stage.run_dir()), Err(RunnerError::Alive(_))));
     stage.lose_supervisor();
     assert!(!stage.marked().is_empty());
 
@@ -537,10 +449,7 @@ fn launching_a_lost_run_settles_it() {
 
 #[test]
 fn a_sweep_leaves_other_runs_alone() {
-    let (lost, alive) = (
-        Stage::sh("echo ready; sleep 600"),
-        Stage::sh("echo ready; sleep 600"),
-    );
+    let (lost, alive) = (Stage::sh("echo ready; sleep 600"), Stage::sh("echo ready; sleep 600"));
     for stage in [&lost, &alive] {
         stage.launch();
         stage.wait_log("ready");
@@ -564,31 +473,19 @@ fn launches_at_once_execute_once() {
     stage.launch();
     assert!(stage.wait_end().success());
     assert_eq!(fs::read_to_string(stage.path("ran")).unwrap(), "run\n");
-    assert!(
-        !fs::read_to_string(stage.run_dir().join("spec.json"))
-            .unwrap()
-            .contains("/usr/bin")
-    );
+    assert!(!fs::read_to_string(stage.run_dir().join("spec.json")).unwrap().contains("/usr/bin"));
 }
 
 #[test]
 fn supervisors_at_once_execute_once() {
     let stage = Stage::sh("echo run >> ran; while [ ! -e go ]; do sleep 0.02; done");
     stage.launch();
-    let second = Command::new(EXE)
-        .arg("supervise")
-        .arg(stage.run_dir())
-        .status()
-        .unwrap();
+    let second = Command::new(EXE).arg("supervise").arg(stage.run_dir()).status().unwrap();
     assert!(second.success());
     assert_eq!(stage.seen(), Seen::Running);
     fs::write(stage.path("go"), "").unwrap();
     assert!(stage.wait_end().success());
-    let third = Command::new(EXE)
-        .arg("supervise")
-        .arg(stage.run_dir())
-        .status()
-        .unwrap();
+    let third = Command::new(EXE).arg("supervise").arg(stage.run_dir()).status().unwrap();
     assert!(third.success());
     assert_eq!(fs::read_to_string(stage.path("ran")).unwrap(), "run\n");
 }
@@ -597,11 +494,7 @@ fn supervisors_at_once_execute_once() {
 fn a_run_outlives_the_process_that_launched_it() {
     let stage = Stage::sh("echo ready; while [ ! -e go ]; do sleep 0.02; done; echo end");
     fs::create_dir(stage.run_dir()).unwrap();
-    fs::write(
-        stage.run_dir().join("spec.json"),
-        serde_json::to_vec(&stage.spec).unwrap(),
-    )
-    .unwrap();
+    fs::write(stage.run_dir().join("spec.json"), serde_json::to_vec(&stage.spec).unwrap()).unwrap();
     // The launching process is a shell in a group of its own, so that it can be killed without the test.
     let mut launcher = Command::new("sh")
         .args(["-c", "\"$0\" supervise \"$1\" & wait", EXE])
@@ -628,9 +521,7 @@ async fn the_end_can_be_awaited_and_the_wait_dropped() {
     let waited = tokio::time::timeout(Duration::from_millis(100), stage.runner.ended(&dir)).await;
     assert!(waited.is_err(), "it runs still");
     fs::write(stage.path("go"), "").unwrap();
-    tokio::time::timeout(PATIENCE, stage.runner.ended(&dir))
-        .await
-        .unwrap();
+    tokio::time::timeout(PATIENCE, stage.runner.ended(&dir)).await.unwrap();
     assert!(matches!(stage.seen(), Seen::Ended(end) if end.success()));
 }
 
@@ -640,39 +531,29 @@ async fn waiting_ends_when_the_run_is_lost() {
     stage.launch();
     stage.wait_log("ready");
     kill_process(stage.supervisor(), Signal::KILL).unwrap();
-    tokio::time::timeout(PATIENCE, stage.runner.ended(&stage.run_dir()))
-        .await
-        .unwrap();
+    tokio::time::timeout(PATIENCE, stage.runner.ended(&stage.run_dir())).await.unwrap();
     assert_eq!(stage.seen(), Seen::Lost);
 }
 
 #[test]
 fn a_flood_is_bounded_on_disk_and_in_memory() {
-    let mut stage = Stage::sh(
-        "echo first; head -c 200000000 /dev/zero | tr '\\0' x; echo; echo last; touch done; sleep 600",
-    );
+    let mut stage =
+        Stage::sh("echo first; head -c 200000000 /dev/zero | tr '\\0' x; echo; echo last; touch done; sleep 600");
     (stage.spec.log_head_bytes, stage.spec.log_tail_bytes) = (1 << 20, 1 << 20);
     stage.launch();
     let on_disk = || -> u64 {
         let files = fs::read_dir(stage.dir.path()).unwrap().flatten();
         let logs = files.filter(|e| e.file_name().to_string_lossy().starts_with("log"));
-        logs.filter_map(|e| e.metadata().ok())
-            .map(|m| m.len())
-            .sum()
+        logs.filter_map(|e| e.metadata().ok()).map(|m| m.len()).sum()
     };
     wait_for("the flood's end", || {
         assert!(on_disk() <= 3 << 20, "{} bytes", on_disk());
         stage.path("done").exists()
     });
     // While it runs the newest lines are found in the tail.
-    wait_for("the last line", || {
-        last_lines(&stage.spec.log_path, 1).unwrap() == ["last"]
-    });
+    wait_for("the last line", || last_lines(&stage.spec.log_path, 1).unwrap() == ["last"]);
     let status = fs::read_to_string(format!("/proc/{}/status", stage.supervisor())).unwrap();
-    let peak = status
-        .lines()
-        .find_map(|l| l.strip_prefix("VmHWM:"))
-        .unwrap();
+    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap();
     let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
     assert!(peak < 64 * 1024, "{peak} kB resident");
 

@@ -48,9 +48,9 @@ pub(super) fn stop_due(
     stop_for_disk: Option<&str>,
     now: DateTime<Utc>,
 ) -> Option<Action> {
-    let reason = asked.or(stop_for_disk.map(|_| StopReason::Disk)).or_else(|| {
-        deadline(world, run).filter(|at| now >= *at).map(|_| StopReason::TimeLimit)
-    })?;
+    let reason = asked
+        .or(stop_for_disk.map(|_| StopReason::Disk))
+        .or_else(|| deadline(world, run).filter(|at| now >= *at).map(|_| StopReason::TimeLimit))?;
     (run.ended.is_none() && run.stop_requested.is_none()).then_some(Action::StopRun { run: run.id, reason })
 }
 
@@ -198,9 +198,9 @@ impl Walk<'_> {
     fn run_to_end(&self, step: RunStep) -> Result<&RunEnding, Option<Action>> {
         match self.world.run(self.owner(), step) {
             None => Err(self.stopped_before_work().or(Some(Action::Launch { owner: self.owner(), step }))),
-            Some(run) => run.ending().ok_or_else(|| {
-                stop_due(self.world, run, self.build.stop_requested, self.stop_for_disk, self.now)
-            }),
+            Some(run) => run
+                .ending()
+                .ok_or_else(|| stop_due(self.world, run, self.build.stop_requested, self.stop_for_disk, self.now)),
         }
     }
 

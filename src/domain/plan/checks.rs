@@ -93,7 +93,8 @@ impl Walk<'_> {
         let one_is_active = others().any(|c| !matches!(c.step, CheckStep::Waiting | CheckStep::Ended));
         let base_open = self.check.purpose == CheckPurpose::Result
             && base_of(self.world, self.check).is_some_and(|base| base.step != CheckStep::Ended);
-        let is_next = !others().any(|c| c.step == CheckStep::Waiting && c.purpose == self.check.purpose && c.id < self.check.id);
+        let is_next =
+            !others().any(|c| c.step == CheckStep::Waiting && c.purpose == self.check.purpose && c.id < self.check.id);
         (!one_is_active && !base_open && is_next).then(|| self.advance(CheckStep::Preparing)).flatten()
     }
 

@@ -98,7 +98,11 @@ fn misconfigured(world: &Snapshot, task: &Task) -> Option<String> {
         return Some(format!("project {name:?} is not configured; add it to overnight.toml or edit the task"));
     }
     if task.spec.kind == TaskKind::Action {
-        return task.spec.command.is_empty().then(|| "an action needs its command: /queue edit N ! program argument".into());
+        return task
+            .spec
+            .command
+            .is_empty()
+            .then(|| "an action needs its command: /queue edit N ! program argument".into());
     }
     if task.spec.kind == TaskKind::Code && task.spec.project.is_none() {
         return Some("a code task needs a project: /queue edit N project: NAME".into());
@@ -185,7 +189,9 @@ fn needs_base_check<'a>(world: &Snapshot, session: &Session, task: &'a Task) -> 
     let project = world.settings.project(name)?;
     let wanted = project.verify.is_some() || project.measure.is_some();
     let exists = world.checks.iter().any(|check| {
-        check.session == session.id && check.project == name && check.purpose == crate::domain::build::CheckPurpose::Base
+        check.session == session.id
+            && check.project == name
+            && check.purpose == crate::domain::build::CheckPurpose::Base
     });
     (wanted && !exists).then_some(name)
 }
@@ -216,9 +222,12 @@ fn new_build(world: &Snapshot, session: &Session, task: &Task, approved: bool, p
 /// A task that depends on exactly one other of its project is built on that one's result, which nobody has shipped
 /// yet. With several there is no single commit to stand on: it builds on the base.
 fn single_base(world: &Snapshot, task: &Task) -> Option<String> {
-    let mut results = task.spec.depends_on.iter().filter_map(|id| world.completed.get(id)?.as_ref()).filter(
-        |(project, _)| task.spec.project.as_deref() == Some(project),
-    );
+    let mut results = task
+        .spec
+        .depends_on
+        .iter()
+        .filter_map(|id| world.completed.get(id)?.as_ref())
+        .filter(|(project, _)| task.spec.project.as_deref() == Some(project));
     match (results.next(), results.next()) {
         (Some((_, commit)), None) => Some(commit.clone()),
         _ => None,

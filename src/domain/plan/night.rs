@@ -22,11 +22,8 @@ pub(super) fn due_sessions(world: &Snapshot, now: DateTime<Utc>, actions: &mut V
 }
 
 fn due_night(world: &Snapshot, night: &Night, now: DateTime<Utc>) -> Action {
-    let missed = |reason: &str| Action::MissNight {
-        date: night.date,
-        reason: reason.to_owned(),
-        brief_at: night.brief,
-    };
+    let missed =
+        |reason: &str| Action::MissNight { date: night.date, reason: reason.to_owned(), brief_at: night.brief };
     if world.skipped.contains(&night.date) {
         return missed("you asked to skip it");
     }
@@ -97,9 +94,14 @@ fn spawning_over(session: &Session, now: DateTime<Utc>) -> bool {
 fn building(world: &Snapshot, session: &Session, now: DateTime<Utc>, actions: &mut Vec<Action>) {
     let own_builds = world.builds.iter().any(|build| build.session == session.id);
     let to = if session.kind == SessionKind::Single { Phase::Closed } else { Phase::Report };
-    let idle = session.kind != SessionKind::Nightly && now >= session.spawn_at && !own_builds && !has_work(world, session);
+    let idle =
+        session.kind != SessionKind::Nightly && now >= session.spawn_at && !own_builds && !has_work(world, session);
     // A single task's session lives until the task has ended; a started night reports when it runs dry.
-    let over = if session.kind == SessionKind::Single { !own_builds && spawning_over(session, now) } else { spawning_over(session, now) };
+    let over = if session.kind == SessionKind::Single {
+        !own_builds && spawning_over(session, now)
+    } else {
+        spawning_over(session, now)
+    };
     if over || idle {
         actions.push(Action::EnterPhase { session: session.id, from: Phase::Building, to });
     } else if let Some(slot) = progress_slot(world, session, now) {
@@ -149,5 +151,7 @@ pub(super) fn wakes(world: &Snapshot, session: &Session) -> Vec<(DateTime<Utc>, 
 }
 
 fn progress_every(world: &Snapshot) -> TimeDelta {
-    TimeDelta::from_std(world.settings.schedule.progress_every).unwrap_or(TimeDelta::minutes(30)).max(TimeDelta::minutes(1))
+    TimeDelta::from_std(world.settings.schedule.progress_every)
+        .unwrap_or(TimeDelta::minutes(30))
+        .max(TimeDelta::minutes(1))
 }

@@ -22,7 +22,8 @@ pub(super) fn events(world: &Snapshot, permits: &Permits, actions: &mut Vec<Acti
 
 /// Why running builds must be stopped for the disk's sake, if they must.
 pub(super) fn must_stop(world: &Snapshot) -> Option<String> {
-    throttle::must_stop_builds(&limits(&world.settings), &world.samples, &world.throttles).map(|reason| reason.to_string())
+    throttle::must_stop_builds(&limits(&world.settings), &world.samples, &world.throttles)
+        .map(|reason| reason.to_string())
 }
 
 /// The configured limits as fractions. Each has a lower one to resume at, so that a value that hovers does not flap.

@@ -3,8 +3,6 @@
 use crate::domain::settings::Better;
 use crate::domain::words::number;
 
-
-
 /// Differences up to this share of the larger number are called none: one run each can't tell more.
 const NOISE: f64 = 0.05;
 

@@ -56,28 +56,12 @@ impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DiskFull { path, used } => write!(f, "disk {path} is {} full", percent(*used)),
-            Self::DiskStaysHigh {
-                path,
-                used,
-                minutes,
-            } => {
-                write!(
-                    f,
-                    "disk {path} has been above its limit for {minutes} min ({} full)",
-                    percent(*used)
-                )
+            Self::DiskStaysHigh { path, used, minutes } => {
+                write!(f, "disk {path} has been above its limit for {minutes} min ({} full)", percent(*used))
             }
-            Self::DiskFills {
-                path,
-                used,
-                seconds_left,
-            } => {
+            Self::DiskFills { path, used, seconds_left } => {
                 let minutes = seconds_left.div_ceil(60);
-                write!(
-                    f,
-                    "disk {path} is {} full and would be full in {minutes} min",
-                    percent(*used)
-                )
+                write!(f, "disk {path} is {} full and would be full in {minutes} min", percent(*used))
             }
         }
     }
@@ -86,11 +70,7 @@ impl fmt::Display for StopReason {
 /// Decides whether running builds must be stopped (cleanly) for the disk's sake. `recent` in any order; the newest sample
 /// decides, so with none there is no reason. After a restart, when `recent` does not reach back far enough, an open
 /// disk throttle counts for the time before.
-pub fn must_stop_builds(
-    limits: &Limits,
-    recent: &[Sample],
-    open: &[OpenThrottle],
-) -> Option<StopReason> {
+pub fn must_stop_builds(limits: &Limits, recent: &[Sample], open: &[OpenThrottle]) -> Option<StopReason> {
     let mut samples: Vec<&Sample> = recent.iter().collect();
     samples.sort_by_key(|sample| sample.at);
     let newest = *samples.last()?;
@@ -99,15 +79,7 @@ pub fn must_stop_builds(
     mounts.into_iter().find_map(|mount| {
         let history: Vec<(DateTime<Utc>, &Mount)> = samples
             .iter()
-            .filter_map(|sample| {
-                Some((
-                    sample.at,
-                    sample
-                        .mounts
-                        .iter()
-                        .find(|other| other.path == mount.path)?,
-                ))
-            })
+            .filter_map(|sample| Some((sample.at, sample.mounts.iter().find(|other| other.path == mount.path)?)))
             .collect();
         stop_for(limits, mount, &history, open)
     })
@@ -128,50 +100,30 @@ fn stop_for(
     if above {
         let held = held_above(limits, history, open);
         if held >= limits.disk_stop_after {
-            return Some(StopReason::DiskStaysHigh {
-                path,
-                used,
-                minutes: held.num_minutes(),
-            });
+            return Some(StopReason::DiskStaysHigh { path, used, minutes: held.num_minutes() });
         }
     }
     if above || mount.available_fraction() < DISK_SCARCE {
         let rate = growth(history)?;
         let left = mount.available_bytes as f64 / rate;
         if rate > 0.0 && left <= limits.disk_stop_after.as_seconds_f64() {
-            let seconds_left = Duration::try_from_secs_f64(left)
-                .unwrap_or_default()
-                .as_secs();
-            return Some(StopReason::DiskFills {
-                path,
-                used,
-                seconds_left,
-            });
+            let seconds_left = Duration::try_from_secs_f64(left).unwrap_or_default().as_secs();
+            return Some(StopReason::DiskFills { path, used, seconds_left });
         }
     }
     None
 }
 
 /// How long the disk has been above its limit without a break, up to the newest sample.
-fn held_above(
-    limits: &Limits,
-    history: &[(DateTime<Utc>, &Mount)],
-    open: &[OpenThrottle],
-) -> TimeDelta {
+fn held_above(limits: &Limits, history: &[(DateTime<Utc>, &Mount)], open: &[OpenThrottle]) -> TimeDelta {
     let Some(&(newest, _)) = history.last() else {
         return TimeDelta::zero();
     };
-    let above: Vec<_> = history
-        .iter()
-        .rev()
-        .take_while(|(_, mount)| presses(limits, mount, false))
-        .collect();
+    let above: Vec<_> = history.iter().rev().take_while(|(_, mount)| presses(limits, mount, false)).collect();
     let mut since = above.last().map_or(newest, |(at, _)| *at);
     if above.len() == history.len() {
-        let throttled = open
-            .iter()
-            .filter(|throttle| throttle.kind == PressureKind::Disk)
-            .map(|throttle| throttle.since);
+        let throttled =
+            open.iter().filter(|throttle| throttle.kind == PressureKind::Disk).map(|throttle| throttle.since);
         since = throttled.chain([since]).min().unwrap_or(since);
     }
     newest - since
@@ -214,12 +166,8 @@ mod tests {
 
     /// A 100 GB disk with `used` bytes taken.
     fn sample(seconds: i64, used: u64) -> Sample {
-        let mount = Mount {
-            path: "/data".into(),
-            used_bytes: used,
-            available_bytes: 100 * GB - used,
-            total_bytes: 100 * GB,
-        };
+        let mount =
+            Mount { path: "/data".into(), used_bytes: used, available_bytes: 100 * GB - used, total_bytes: 100 * GB };
         Sample {
             at: at(seconds),
             mounts: vec![mount],
@@ -238,9 +186,7 @@ mod tests {
 
     /// A sample every 20 s for `span` seconds, the disk's use given by the second.
     fn series(span: i64, used: impl Fn(i64) -> u64) -> Vec<Sample> {
-        (0..=span / 20)
-            .map(|i| sample(i * 20, used(i * 20)))
-            .collect()
+        (0..=span / 20).map(|i| sample(i * 20, used(i * 20))).collect()
     }
 
     fn stop(recent: &[Sample]) -> Option<StopReason> {
@@ -251,52 +197,30 @@ mod tests {
     fn a_disk_that_stays_high_stops_builds_after_ten_minutes() {
         assert_eq!(stop(&series(580, |_| 85 * GB)), None);
         let path = "/data".to_owned();
-        let reason = StopReason::DiskStaysHigh {
-            path,
-            used: 0.85,
-            minutes: 10,
-        };
+        let reason = StopReason::DiskStaysHigh { path, used: 0.85, minutes: 10 };
         assert_eq!(stop(&series(600, |_| 85 * GB)), Some(reason.clone()));
-        assert_eq!(
-            reason.to_string(),
-            "disk /data has been above its limit for 10 min (85 % full)"
-        );
+        assert_eq!(reason.to_string(), "disk /data has been above its limit for 10 min (85 % full)");
     }
 
     #[test]
     fn a_dip_below_the_limit_starts_the_time_again() {
-        assert_eq!(
-            stop(&series(900, |s| if s == 400 { 79 * GB } else { 85 * GB })),
-            None
-        );
+        assert_eq!(stop(&series(900, |s| if s == 400 { 79 * GB } else { 85 * GB })), None);
     }
 
     #[test]
     fn after_a_restart_the_open_throttle_counts() {
-        let open = [OpenThrottle {
-            kind: PressureKind::Disk,
-            since: at(-700),
-        }];
+        let open = [OpenThrottle { kind: PressureKind::Disk, since: at(-700) }];
         let limits = Limits::default();
         assert!(must_stop_builds(&limits, &[sample(0, 85 * GB)], &open).is_some());
         let dipped = [sample(-20, 79 * GB), sample(0, 85 * GB)];
         assert_eq!(must_stop_builds(&limits, &dipped, &open), None);
-        let memory = [OpenThrottle {
-            kind: PressureKind::Memory,
-            since: at(-700),
-        }];
-        assert_eq!(
-            must_stop_builds(&limits, &[sample(0, 85 * GB)], &memory),
-            None
-        );
+        let memory = [OpenThrottle { kind: PressureKind::Memory, since: at(-700) }];
+        assert_eq!(must_stop_builds(&limits, &[sample(0, 85 * GB)], &memory), None);
     }
 
     #[test]
     fn a_full_disk_stops_at_once() {
-        assert!(matches!(
-            stop(&[sample(0, 98 * GB)]),
-            Some(StopReason::DiskFull { .. })
-        ));
+        assert!(matches!(stop(&[sample(0, 98 * GB)]), Some(StopReason::DiskFull { .. })));
         assert_eq!(stop(&[sample(0, 97 * GB)]), None);
         assert_eq!(stop(&[]), None);
     }
@@ -305,48 +229,22 @@ mod tests {
     fn fast_growth_counts_only_on_a_disk_already_high() {
         let per_second = GB / 20;
         let high = stop(&series(120, |s| 81 * GB + per_second * s.unsigned_abs()));
-        assert!(
-            matches!(
-                high,
-                Some(StopReason::DiskFills {
-                    seconds_left: 255..=265,
-                    ..
-                })
-            ),
-            "{high:?}"
-        );
+        assert!(matches!(high, Some(StopReason::DiskFills { seconds_left: 255..=265, .. })), "{high:?}");
         // The same growth on a nearly empty disk, and a slow one on a high disk: no alarm.
-        assert_eq!(
-            stop(&series(120, |s| 5 * GB + per_second * s.unsigned_abs())),
-            None
-        );
-        assert_eq!(
-            stop(&series(120, |s| 81 * GB + 1_000_000 * s.unsigned_abs())),
-            None
-        );
+        assert_eq!(stop(&series(120, |s| 5 * GB + per_second * s.unsigned_abs())), None);
+        assert_eq!(stop(&series(120, |s| 81 * GB + 1_000_000 * s.unsigned_abs())), None);
     }
 
     #[test]
     fn one_odd_sample_does_not_bend_the_slope() {
-        assert_eq!(
-            stop(&series(120, |s| if s == 120 { 86 * GB } else { 82 * GB })),
-            None
-        );
+        assert_eq!(stop(&series(120, |s| if s == 120 { 86 * GB } else { 82 * GB })), None);
     }
 
     #[test]
     fn growth_after_a_cleaning_is_seen() {
-        let reason = stop(&series(500, |s| {
-            if s < 300 {
-                97 * GB
-            } else {
-                82 * GB + GB / 20 * (s - 300).unsigned_abs()
-            }
-        }));
-        assert!(
-            matches!(reason, Some(StopReason::DiskFills { .. })),
-            "{reason:?}"
-        );
+        let reason =
+            stop(&series(500, |s| if s < 300 { 97 * GB } else { 82 * GB + GB / 20 * (s - 300).unsigned_abs() }));
+        assert!(matches!(reason, Some(StopReason::DiskFills { .. })), "{reason:?}");
     }
 
     #[test]

@@ -127,10 +127,13 @@ pub(super) async fn retry(
     match task.state {
         TaskState::Draft => return Ok(Reply::refuse(format!("#{id} is a draft: answer its questions first."))),
         TaskState::Open if task.retry_at.is_some_and(|at| at > now) => tasks::clear_wait(conn, id).await?,
-        TaskState::Open => return Ok(Reply::line(format!("#{id} waits in the queue already; /why {id} says for what."))),
+        TaskState::Open => {
+            return Ok(Reply::line(format!("#{id} waits in the queue already; /why {id} says for what.")));
+        }
         TaskState::Done | TaskState::Dropped => tasks::reopen(conn, id).await?,
     }
-    let was = last.first().and_then(|build| build.outcome).map_or("never built".into(), |o| o.as_str().replace('_', " "));
+    let was =
+        last.first().and_then(|build| build.outcome).map_or("never built".into(), |o| o.as_str().replace('_', " "));
     audit::append(conn, now, asker.who, "retry", Some(id), &format!("queued again (it was: {was})")).await?;
     let task = tasks::get(conn, id).await?;
     say::redraw_cards(engine, conn, &task, now).await?;

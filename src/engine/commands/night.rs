@@ -65,7 +65,8 @@ pub(super) async fn stop(
     let stopped = super::request_stop(conn, None, asker.who, now).await?;
     audit::append(conn, now, asker.who, "session", None, &format!("{} ended by the owner", session.name())).await?;
     let brief = clock(session.brief_at, engine.settings().schedule.zone);
-    let mut reply = Reply::line(format!("⏹ The session ends: nothing new starts, {} builds are being stopped", stopped.len()));
+    let mut reply =
+        Reply::line(format!("⏹ The session ends: nothing new starts, {} builds are being stopped", stopped.len()));
     reply.message.closing = format!("What was done is kept; the brief comes at {brief}.");
     Ok(reply.with(json!({"stopping": stopped})))
 }
@@ -78,7 +79,8 @@ pub(super) async fn pause(
 ) -> Result<Reply, StoreError> {
     let changed = control::set_paused(conn, pause, asker.who).await?;
     if changed {
-        let (kind, text) = if pause { ("paused", "no new builds until resumed") } else { ("resumed", "builds may start") };
+        let (kind, text) =
+            if pause { ("paused", "no new builds until resumed") } else { ("resumed", "builds may start") };
         audit::append(conn, now, asker.who, kind, None, text).await?;
     }
     Ok(Reply::line(match (pause, changed) {
@@ -158,9 +160,13 @@ pub(super) async fn keep_building(
     let Some(session) = latest.filter(|session| now - session.started_at < TimeDelta::hours(24)) else {
         return Ok(Reply::refuse("There is no session of the last day to go on with. /night start begins one."));
     };
-    if !matches!(session.phase, crate::domain::session::Phase::Building | crate::domain::session::Phase::Report
-        | crate::domain::session::Phase::Brief | crate::domain::session::Phase::Closed)
-    {
+    if !matches!(
+        session.phase,
+        crate::domain::session::Phase::Building
+            | crate::domain::session::Phase::Report
+            | crate::domain::session::Phase::Brief
+            | crate::domain::session::Phase::Closed
+    ) {
         return Ok(Reply::refuse("The session has not begun to build yet."));
     }
     // "Until 12:00" tapped in the night means the coming noon after the night, not one before its end.

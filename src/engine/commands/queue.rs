@@ -121,7 +121,11 @@ async fn insert(
 
 /// What the text asks for can add a lock to an auto-approved category; a locked one needs none.
 fn lock_of(engine: &Engine, spec: &TaskSpec) -> Option<String> {
-    engine.settings().auto_approved(spec.category).then(|| text_lock(&spec.title, &spec.details, spec.category)).flatten()
+    engine
+        .settings()
+        .auto_approved(spec.category)
+        .then(|| text_lock(&spec.title, &spec.details, spec.category))
+        .flatten()
 }
 
 /// `base` with what was typed put over it. `Err` says what is wrong with it.
@@ -179,7 +183,11 @@ fn moment(engine: &Engine, when: NotBefore, now: DateTime<Utc>) -> Option<DateTi
     }
 }
 
-async fn check_dependencies(conn: &mut Conn, needs: &[TaskId], of: Option<TaskId>) -> Result<Option<String>, StoreError> {
+async fn check_dependencies(
+    conn: &mut Conn,
+    needs: &[TaskId],
+    of: Option<TaskId>,
+) -> Result<Option<String>, StoreError> {
     for need in needs {
         if find(conn, *need).await?.is_err() {
             return Ok(Some(format!("There is no task #{need} to wait for.")));
@@ -227,14 +235,16 @@ async fn change(
     let covered = task.spec.revision_hash() == spec.revision_hash();
     let voided = if covered { 0 } else { approvals::void(conn, task.id, "the task was edited", now).await? };
     let note = if voided > 0 { "; its approval is void" } else { "" };
-    audit::append(conn, now, asker.who, "edited", Some(task.id), &format!("revision {}{note}", task.revision + 1)).await?;
+    audit::append(conn, now, asker.who, "edited", Some(task.id), &format!("revision {}{note}", task.revision + 1))
+        .await?;
     let edited = tasks::get(conn, task.id).await?;
     say::redraw_cards(engine, conn, &edited, now).await?;
     let mut message = say::card(engine, conn, &edited, now).await?;
     if voided > 0 {
         message.intro = format!("Changed after you approved it, so it needs a new tap. {}", message.intro);
     }
-    let data = json!({"id": edited.id, "revision": edited.revision, "state": edited.state, "approval_voided": voided > 0});
+    let data =
+        json!({"id": edited.id, "revision": edited.revision, "state": edited.state, "approval_voided": voided > 0});
     Ok(Reply { key: Some(say::card_key(&edited)), message, data, ..Reply::default() })
 }
 

@@ -181,11 +181,15 @@ pub(super) async fn report(conn: &mut Conn) -> Result<Reply, StoreError> {
 pub(super) async fn log(engine: &Engine, conn: &mut Conn, id: TaskId, lines: usize) -> Result<Reply, StoreError> {
     let task = task_or_answer!(conn, id);
     let Some(build) = builds::of_task(conn, id, 1).await?.into_iter().next() else {
-        return Ok(Reply::refuse(format!("#{id} was never built, so there is no log. /why {id} says what it waits for.")));
+        return Ok(Reply::refuse(format!(
+            "#{id} was never built, so there is no log. /why {id} says what it waits for."
+        )));
     };
     // The verify log is what explains a failed check; otherwise the agent's own.
     let checked = match (build.outcome, build.check) {
-        (Some(Outcome::TestsFailed | Outcome::Flaky), Some(check)) => perform::log_of(conn, RunOwner::Check(check)).await?,
+        (Some(Outcome::TestsFailed | Outcome::Flaky), Some(check)) => {
+            perform::log_of(conn, RunOwner::Check(check)).await?
+        }
         _ => None,
     };
     let path = checked.map_or_else(|| engine.home().build_log(build.id), PathBuf::from);
@@ -224,7 +228,8 @@ pub(super) async fn why(engine: &Engine, conn: &mut Conn, id: TaskId, now: DateT
             Item::new("", format!("{at} {}", entry.text)).evidence(entry.actor.clone())
         })
         .collect();
-    let message = Message::line(format!("🔎 #{id} {}", task.spec.title)).intro(now_words.clone()).section("Decisions", items);
+    let message =
+        Message::line(format!("🔎 #{id} {}", task.spec.title)).intro(now_words.clone()).section("Decisions", items);
     Ok(Reply { message, data: json!({"task": id, "now": now_words, "decisions": entries}), ..Reply::default() })
 }
 
@@ -235,7 +240,11 @@ fn held_up(engine: &Engine, world: &crate::domain::plan::Snapshot, id: TaskId, n
     }
     if world.spawning_session(now).is_none() {
         let next = engine.settings().schedule.current_or_next(now);
-        let spawn = if now < next.spawn { next.spawn } else { engine.settings().schedule.night(next.date.succ_opt().unwrap_or(next.date)).spawn };
+        let spawn = if now < next.spawn {
+            next.spawn
+        } else {
+            engine.settings().schedule.night(next.date.succ_opt().unwrap_or(next.date)).spawn
+        };
         return format!(", builds begin at {}; /run {id} builds it now", clock(spawn, engine.settings().schedule.zone));
     }
     let permits = world.permits();
@@ -271,7 +280,8 @@ pub(super) async fn health(
         }
         items.push(Item::new(icon, text).evidence(found.problem.subject.clone()));
     }
-    let fixed = checked.iter().filter(|found| found.fix.as_ref().is_some_and(crate::domain::problem::Fix::is_fixed)).count();
+    let fixed =
+        checked.iter().filter(|found| found.fix.as_ref().is_some_and(crate::domain::problem::Fix::is_fixed)).count();
     let verdict = match (checked.len(), fix) {
         (0, _) => "💚 Nothing found that needs care".to_owned(),
         (n, true) => format!("🔧 Problems found: {n}, fixed: {fixed}"),
@@ -297,11 +307,15 @@ pub(super) async fn metrics(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>
         Item::new(goal(week.completed >= 14), format!("{} builds completed (goal 14–21)", week.completed)),
         Item::new(goal(week.hours >= 42.0), format!("{:.1} hours shipped (goal 42–56)", week.hours)),
         Item::new(goal(week.fixed >= 7), format!("{} problems fixed (goal 7–14)", week.fixed)),
-        Item::new(goal(rate.is_some_and(|rate| rate >= 0.95)), format!("{percent} of ended tasks completed (goal 95 %)")),
+        Item::new(
+            goal(rate.is_some_and(|rate| rate >= 0.95)),
+            format!("{percent} of ended tasks completed (goal 95 %)"),
+        ),
     ];
     let world = snapshot::load(conn, engine.settings(), BTreeSet::new(), now).await?;
     let lines = facts::resources(engine, &world);
-    let message = Message::line("📈 The last seven days").section("", items)
+    let message = Message::line("📈 The last seven days")
+        .section("", items)
         .section("🖥️ This machine", lines.iter().map(|line| Item::new("", line)).collect());
     let data = json!({
         "builds_completed": week.completed, "builds_ended": week.ended, "hours_shipped": week.hours,
@@ -334,8 +348,13 @@ pub(super) async fn review(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>)
     for fact in facts.builds.iter().filter(|fact| fact.result_ref.is_some()) {
         let (Some(at), Some(outcome)) = (&fact.result_ref, fact.build.outcome) else { continue };
         let icon = if outcome == Outcome::Verified { "✅" } else { "❔" };
-        let mut item = Item::new(icon, format!("#{} {}: {}", fact.task.id, fact.task.spec.title, outcome.as_str().replace('_', " ")));
-        if let (Some(project), Some(base), Some(result)) = (&fact.task.spec.project, &fact.build.base, &fact.build.result) {
+        let mut item = Item::new(
+            icon,
+            format!("#{} {}: {}", fact.task.id, fact.task.spec.title, outcome.as_str().replace('_', " ")),
+        );
+        if let (Some(project), Some(base), Some(result)) =
+            (&fact.task.spec.project, &fact.build.base, &fact.build.result)
+        {
             let vault = engine.home().vaults().join(format!("{project}.git"));
             item = item.evidence(format!("git -C {} diff {:.12} {:.12}", vault.display(), base, result));
             let path = engine.settings().project(project).map(|p| p.path.display().to_string()).unwrap_or_default();
@@ -345,7 +364,11 @@ pub(super) async fn review(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>)
         }
         items.push(item);
     }
-    let verdict = if items.is_empty() { "👀 Nothing is ready to review".into() } else { format!("👀 {} to review", items.len()) };
+    let verdict = if items.is_empty() {
+        "👀 Nothing is ready to review".into()
+    } else {
+        format!("👀 {} to review", items.len())
+    };
     let data = json!(items);
     Ok(Reply { message: Message::line(verdict).section("", items), data, ..Reply::default() })
 }

@@ -67,9 +67,8 @@ async fn commit(
     };
     let exclude = engine.settings().project(&name).map(|project| project.copy.clone()).unwrap_or_default();
     let clone = engine.home().build(build.id).join("clone");
-    let collected = git::collect(&vault, &clone, &base, &message, &exclude, &git::Limits::default())
-        .await
-        .map_err(git_failure)?;
+    let collected =
+        git::collect(&vault, &clone, &base, &message, &exclude, &git::Limits::default()).await.map_err(git_failure)?;
     let refs = refs(build, session).map_err(git_failure)?;
     if let Some(commit) = &collected.commit {
         let subject = format!("{name}.git {}", refs.result.as_str());
@@ -83,8 +82,8 @@ async fn commit(
 
 async fn note(engine: &Engine, subject: &str, commit: &Sha, build: &Build) -> Result<i64, StoreError> {
     let mut tx = engine.store().begin().await?;
-    let id =
-        audit::operation(&mut tx, engine.now(), "set_ref", subject, None, Some(commit.as_str()), Some(build.task)).await?;
+    let id = audit::operation(&mut tx, engine.now(), "set_ref", subject, None, Some(commit.as_str()), Some(build.task))
+        .await?;
     tx.commit().await?;
     Ok(id)
 }
@@ -121,7 +120,8 @@ fn files(folder: &Path) -> Result<Change, HostFailure> {
     let mut change = Change::default();
     let mut open = vec![folder.to_path_buf()];
     while let Some(current) = open.pop() {
-        let failure = |error: std::io::Error| HostFailure { retry: false, text: format!("{}: {error}", current.display()) };
+        let failure =
+            |error: std::io::Error| HostFailure { retry: false, text: format!("{}: {error}", current.display()) };
         for entry in std::fs::read_dir(&current).map_err(failure)? {
             let entry = entry.map_err(failure)?;
             let kind = entry.file_type().map_err(failure)?;

@@ -43,7 +43,8 @@ pub(super) async fn check(engine: &Engine, id: SessionId) -> Result<(), StoreErr
         };
         insert_pattern(&mut tx, id, &stored).await?;
     }
-    audit::append(&mut tx, now, "planner", "patterns", None, &format!("{} habits expected tomorrow", habits.len())).await?;
+    audit::append(&mut tx, now, "planner", "patterns", None, &format!("{} habits expected tomorrow", habits.len()))
+        .await?;
     sessions::patterns_done(&mut tx, id).await?;
     tx.commit().await?;
     Ok(())

@@ -32,9 +32,7 @@ pub(super) enum Trouble {
 impl From<sqlx::Error> for Trouble {
     /// By `SQLite`'s primary result code, the low byte of the extended one (sqlite.org, "Result and Error Codes").
     fn from(error: sqlx::Error) -> Self {
-        let code = error
-            .as_database_error()
-            .and_then(|error| error.code()?.parse::<u32>().ok());
+        let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
         match code.map(|code| code & 0xff) {
             Some(5 | 6) => Self::Locked,
             Some(9) => Self::TooSlow,
@@ -54,11 +52,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) async fn open(
-        path: &Path,
-        read_only: bool,
-        rules: &DatabaseRules,
-    ) -> Result<Self, Trouble> {
+    pub(super) async fn open(path: &Path, read_only: bool, rules: &DatabaseRules) -> Result<Self, Trouble> {
         let mut connection = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(false)
@@ -68,10 +62,7 @@ impl Session {
             .connect()
             .await?;
         let (started, longest) = (Instant::now(), rules.longest);
-        connection
-            .lock_handle()
-            .await?
-            .set_progress_handler(1_000, move || started.elapsed() < longest);
+        connection.lock_handle().await?.set_progress_handler(1_000, move || started.elapsed() < longest);
         Ok(Self { connection })
     }
 
@@ -81,27 +72,17 @@ impl Session {
     }
 
     async fn number(&mut self, sql: String) -> Result<i64, Trouble> {
-        Ok(sqlx::query_scalar(AssertSqlSafe(sql))
-            .fetch_one(&mut self.connection)
-            .await?)
+        Ok(sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut self.connection).await?)
     }
 
     async fn run(&mut self, sql: String) -> Result<(), Trouble> {
-        sqlx::raw_sql(AssertSqlSafe(sql))
-            .execute(&mut self.connection)
-            .await?;
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await?;
         Ok(())
     }
 
     pub(super) async fn quick_check(&mut self) -> Result<(), Trouble> {
-        let answer: String = sqlx::query_scalar("PRAGMA quick_check(1)")
-            .fetch_one(&mut self.connection)
-            .await?;
-        if answer == "ok" {
-            Ok(())
-        } else {
-            Err(Trouble::Corrupt(answer.chars().take(300).collect()))
-        }
+        let answer: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut self.connection).await?;
+        if answer == "ok" { Ok(()) } else { Err(Trouble::Corrupt(answer.chars().take(300).collect())) }
     }
 
     pub(super) async fn facts(&mut self) -> Result<DatabaseFacts, Trouble> {
@@ -110,15 +91,8 @@ impl Session {
         };
         let (page_size, pages) = (pragma("page_size").await?, pragma("page_count").await?);
         let free_pages = pragma("freelist_count").await?;
-        let journal_mode = sqlx::query_scalar("PRAGMA journal_mode")
-            .fetch_one(&mut self.connection)
-            .await?;
-        Ok(DatabaseFacts {
-            page_size,
-            pages,
-            free_pages,
-            journal_mode,
-        })
+        let journal_mode = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut self.connection).await?;
+        Ok(DatabaseFacts { page_size, pages, free_pages, journal_mode })
     }
 
     /// Rows of every table that `VACUUM` and `optimize` should leave alone: not virtual ones (their modules may not be
@@ -133,12 +107,7 @@ impl Session {
         let mut rows = Rows::new();
         for table in tables {
             let name: String = table.try_get(0)?;
-            let count = self
-                .number(format!(
-                    "SELECT count(*) FROM \"{}\"",
-                    name.replace('"', "\"\"")
-                ))
-                .await?;
+            let count = self.number(format!("SELECT count(*) FROM \"{}\"", name.replace('"', "\"\""))).await?;
             rows.insert(name, count);
         }
         Ok(rows)
@@ -160,18 +129,14 @@ impl Session {
         let Some(target) = copy.to_str() else {
             return Err(Trouble::Refused("the trash folder's name is not UTF-8"));
         };
-        sqlx::query("VACUUM INTO ?")
-            .bind(target)
-            .execute(&mut self.connection)
-            .await?;
+        sqlx::query("VACUUM INTO ?").bind(target).execute(&mut self.connection).await?;
         Ok(())
     }
 
     /// Refreshes the planner's statistics, moves the log into the file, and rewrites it without empty pages.
     pub(super) async fn shrink(&mut self) -> Result<(), Trouble> {
         self.run("PRAGMA optimize".to_owned()).await?;
-        self.run("PRAGMA wal_checkpoint(TRUNCATE)".to_owned())
-            .await?;
+        self.run("PRAGMA wal_checkpoint(TRUNCATE)".to_owned()).await?;
         self.run("VACUUM".to_owned()).await?;
         self.run("PRAGMA wal_checkpoint(TRUNCATE)".to_owned()).await
     }

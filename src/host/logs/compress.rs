@@ -25,15 +25,8 @@ pub(super) struct Sum {
 pub(super) fn append_member(copy: &File, source: &File, from: u64, to: u64) -> io::Result<Sum> {
     let start = (&mut &*copy).seek(SeekFrom::End(0))?;
     let mut encoder = GzEncoder::new(BufWriter::new(copy), Compression::default());
-    let written = sum(
-        to - from,
-        |buffer, done| source.read_at(buffer, from + done),
-        |bytes| encoder.write_all(bytes),
-    )?;
-    encoder
-        .finish()?
-        .into_inner()
-        .map_err(io::IntoInnerError::into_error)?;
+    let written = sum(to - from, |buffer, done| source.read_at(buffer, from + done), |bytes| encoder.write_all(bytes))?;
+    encoder.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
     copy.sync_all()?;
 
     (&mut &*copy).seek(SeekFrom::Start(start))?;
@@ -41,9 +34,7 @@ pub(super) fn append_member(copy: &File, source: &File, from: u64, to: u64) -> i
     let read = sum(written.len, |buffer, _| decoder.read(buffer), |_| Ok(()))?;
     let ends = decoder.read(&mut [0])? == 0;
     if read != written || !ends {
-        return Err(io::Error::other(
-            "the compressed copy differs from the file; the file was left as it is",
-        ));
+        return Err(io::Error::other("the compressed copy differs from the file; the file was left as it is"));
     }
     Ok(written)
 }
@@ -61,10 +52,7 @@ fn sum(
         let most = usize::try_from(len - done).unwrap_or(CHUNK).min(CHUNK);
         let count = match read(&mut buffer[..most], done) {
             Ok(0) => {
-                return Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "it became shorter while it was read",
-                ));
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it became shorter while it was read"));
             }
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -74,8 +62,5 @@ fn sum(
         then(&buffer[..count])?;
         done += count as u64;
     }
-    Ok(Sum {
-        len,
-        sha256: hasher.finalize().into(),
-    })
+    Ok(Sum { len, sha256: hasher.finalize().into() })
 }

@@ -24,10 +24,7 @@ pub(super) struct FileId {
 
 impl FileId {
     pub(super) fn of(found: &Metadata) -> Self {
-        Self {
-            device: found.dev(),
-            inode: found.ino(),
-        }
+        Self { device: found.dev(), inode: found.ino() }
     }
 }
 
@@ -86,8 +83,7 @@ pub(super) fn changed(found: &Metadata) -> DateTime<Utc> {
 }
 
 fn time(seconds: i64, nanoseconds: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp(seconds, u32::try_from(nanoseconds).unwrap_or(0))
-        .unwrap_or(DateTime::UNIX_EPOCH)
+    DateTime::from_timestamp(seconds, u32::try_from(nanoseconds).unwrap_or(0)).unwrap_or(DateTime::UNIX_EPOCH)
 }
 
 /// Why a file was not handled.
@@ -130,23 +126,13 @@ impl From<Left> for FixOutcome {
 /// owner named the path, and the fix compares device and inode with the scan's.
 pub(super) fn open_root(path: &Path) -> io::Result<Dir> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(Dir::from_std_file(File::from(rustix::fs::openat(
-        CWD,
-        path,
-        flags,
-        Mode::empty(),
-    )?)))
+    Ok(Dir::from_std_file(File::from(rustix::fs::openat(CWD, path, flags, Mode::empty())?)))
 }
 
 /// Opens a folder in `dir`, refusing a symlink. A real read handle: those of cap-std are `O_PATH`, which can't be synced.
 pub(super) fn open_folder(dir: &Dir, name: &OsStr) -> io::Result<Dir> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(Dir::from_std_file(File::from(rustix::fs::openat(
-        dir,
-        name,
-        flags,
-        Mode::empty(),
-    )?)))
+    Ok(Dir::from_std_file(File::from(rustix::fs::openat(dir, name, flags, Mode::empty())?)))
 }
 
 /// Opens the folder of a scanned file again, by the same way, if the root is still the same.
@@ -178,23 +164,13 @@ pub(super) fn dir_metadata(dir: &Dir) -> io::Result<Metadata> {
 pub(super) fn open_file(dir: &Dir, name: &OsStr, write: bool) -> io::Result<File> {
     let access = if write { OFlags::RDWR } else { OFlags::RDONLY };
     let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    Ok(File::from(rustix::fs::openat(
-        dir,
-        name,
-        flags,
-        Mode::empty(),
-    )?))
+    Ok(File::from(rustix::fs::openat(dir, name, flags, Mode::empty())?))
 }
 
 /// Creates a new file in `dir`, with the permissions (and, when running as root, the owner) of `like`.
 pub(super) fn create_like(dir: &Dir, name: &OsStr, like: &Metadata) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::openat(
-        dir,
-        name,
-        flags,
-        Mode::RUSR | Mode::WUSR,
-    )?);
+    let file = File::from(rustix::fs::openat(dir, name, flags, Mode::RUSR | Mode::WUSR)?);
     if file.metadata()?.uid() != like.uid() {
         std::os::unix::fs::fchown(&file, Some(like.uid()), Some(like.gid()))?;
     }
@@ -223,8 +199,7 @@ pub(super) fn remove(dir: &Dir, name: &OsStr, id: FileId) -> Result<(), Left> {
     let found = open_file(dir, &aside, false).and_then(|file| file.metadata());
     let removed = match found {
         Ok(found) if FileId::of(&found) == id => {
-            rustix::fs::unlinkat(dir, &aside, AtFlags::empty())
-                .map_err(|error| Left::Failed(error.to_string()))
+            rustix::fs::unlinkat(dir, &aside, AtFlags::empty()).map_err(|error| Left::Failed(error.to_string()))
         }
         _ => Err(Left::skip("it was replaced by another file meanwhile")),
     };
@@ -260,9 +235,7 @@ pub(super) fn shown(path: &Path) -> String {
     path.to_string_lossy()
         .chars()
         .map(|c| match c {
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => {
-                '\u{fffd}'
-            }
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => '\u{fffd}',
             c if c.is_control() => '\u{fffd}',
             c => c,
         })

@@ -28,13 +28,8 @@ fn plain(name: &[u8]) -> Option<LogName> {
     for ending in [b".log".as_slice(), b".out", b".err"] {
         if let Some(stem) = name.strip_suffix(ending) {
             let tail = &stem[stem.len().saturating_sub(11)..];
-            let dated =
-                tail.len() == 11 && matches!(tail[0], b'-' | b'.' | b'_') && is_date(&tail[1..]);
-            return (!stem.is_empty()).then_some(if dated {
-                LogName::Rotated
-            } else {
-                LogName::Live
-            });
+            let dated = tail.len() == 11 && matches!(tail[0], b'-' | b'.' | b'_') && is_date(&tail[1..]);
+            return (!stem.is_empty()).then_some(if dated { LogName::Rotated } else { LogName::Live });
         }
     }
     let dot = name.iter().rposition(|&byte| byte == b'.')?;

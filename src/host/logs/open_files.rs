@@ -52,20 +52,13 @@ impl OpenFiles {
     /// Looks now.
     pub(super) fn look() -> Self {
         let us = rustix::process::geteuid().as_raw();
-        let own = if us == 0 {
-            Sees::Everything
-        } else {
-            Sees::OwnUser(us)
-        };
+        let own = if us == 0 { Sees::Everything } else { Sees::OwnUser(us) };
         if let Some(held) = from_proc(Path::new("/proc")) {
             return Self { held, sees: own };
         }
         match from_lsof() {
             Some(held) => Self { held, sees: own },
-            None => Self {
-                held: HashMap::new(),
-                sees: Sees::Nothing,
-            },
+            None => Self { held: HashMap::new(), sees: Sees::Nothing },
         }
     }
 
@@ -80,11 +73,7 @@ impl OpenFiles {
             Sees::Nothing => false,
         };
         let lately = now.signed_duration_since(file.touched()) < LATELY;
-        if seen || !lately {
-            Use::Closed
-        } else {
-            Use::Unknown
-        }
+        if seen || !lately { Use::Closed } else { Use::Unknown }
     }
 }
 
@@ -101,13 +90,7 @@ fn from_proc(proc: &Path) -> Option<HashMap<FileId, Use>> {
     fs::metadata(proc.join("self/fd")).ok()?;
     let mut held = HashMap::new();
     let processes = fs::read_dir(proc).ok()?.filter_map(Result::ok);
-    for process in processes.filter(|entry| {
-        entry
-            .file_name()
-            .as_encoded_bytes()
-            .iter()
-            .all(u8::is_ascii_digit)
-    }) {
+    for process in processes.filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit)) {
         // Processes of other users, and those that end while we look, can't be listed.
         let Ok(handles) = fs::read_dir(process.path().join("fd")) else {
             continue;
@@ -117,9 +100,7 @@ fn from_proc(proc: &Path) -> Option<HashMap<FileId, Use>> {
                 && found.is_file()
             {
                 let info = process.path().join("fdinfo").join(handle.file_name());
-                let how = fs::read_to_string(info)
-                    .ok()
-                    .map_or(Use::Overwritten, |info| proc_use(&info));
+                let how = fs::read_to_string(info).ok().map_or(Use::Overwritten, |info| proc_use(&info));
                 add(&mut held, FileId::of(&found), how);
             }
         }
@@ -170,11 +151,7 @@ fn lsof_uses(text: &str) -> HashMap<FileId, Use> {
     let (mut access, mut append, mut device, mut inode) = (' ', false, None, None);
     let mut finish = |access: char, append: bool, device: Option<u64>, inode: Option<u64>| {
         if let (Some(device), Some(inode)) = (device, inode) {
-            let how = if access == 'r' || append {
-                Use::Appended
-            } else {
-                Use::Overwritten
-            };
+            let how = if access == 'r' || append { Use::Appended } else { Use::Overwritten };
             add(&mut held, FileId { device, inode }, how);
         }
     };
@@ -218,19 +195,9 @@ mod tests {
         let text = "p12\nfcwd\na \nD0x1\ni2\nf3\nar\nGLG\nD0x10\ni7\nf4\naw\nGW,AP,LG\nD0x10\ni8\n\
                     p13\nf1\naw\nGW,LG\nD0x10\ni9\nf5\nau\nGRW\nD0x10\ni8\nf6\nau\ntIPv4\n";
         let held = lsof_uses(text);
-        let of = |inode| {
-            held.get(&FileId {
-                device: 0x10,
-                inode,
-            })
-            .copied()
-        };
+        let of = |inode| held.get(&FileId { device: 0x10, inode }).copied();
         assert_eq!(of(7), Some(Use::Appended));
-        assert_eq!(
-            of(8),
-            Some(Use::Overwritten),
-            "the second holder makes it worse"
-        );
+        assert_eq!(of(8), Some(Use::Overwritten), "the second holder makes it worse");
         assert_eq!(of(9), Some(Use::Overwritten));
         assert_eq!(of(2), None);
     }

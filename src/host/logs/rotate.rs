@@ -9,8 +9,7 @@
 
 use super::compress::append_member;
 use super::folder::{
-    FileId, Found, Left, RootId, around, create_like, discard, open_file, remove, rename, reopen,
-    sync,
+    FileId, Found, Left, RootId, around, create_like, discard, open_file, remove, rename, reopen, sync,
 };
 use super::names::LogName;
 use super::open_files::Use;
@@ -37,25 +36,18 @@ pub(super) struct Rotated {
 }
 
 /// Rotates a scanned file that is still the same one; it may have grown.
-pub(super) fn rotate(
-    root: &RootId,
-    file: &Found,
-    in_use: Use,
-    trash: &mut Trash,
-) -> Result<Rotated, Left> {
+pub(super) fn rotate(root: &RootId, file: &Found, in_use: Use, trash: &mut Trash) -> Result<Rotated, Left> {
     let dir = reopen(root, &file.folder)?;
     let shared = match in_use {
         Use::Closed => false,
         Use::Appended => true,
         Use::Overwritten => return Err(Left::skip("a process writes to it at its own offset")),
         Use::Unknown => {
-            return Err(Left::skip(
-                "it can't be told whether a process holds it open",
-            ));
+            return Err(Left::skip("it can't be told whether a process holds it open"));
         }
     };
-    let source = open_file(&dir, &file.name, shared)
-        .map_err(|error| Left::skip(format!("can't be opened: {error}")))?;
+    let source =
+        open_file(&dir, &file.name, shared).map_err(|error| Left::skip(format!("can't be opened: {error}")))?;
     let before = source.metadata()?;
     if !file.is(&before) || before.len() < file.len {
         return Err(Left::skip("it changed since it was looked at"));
@@ -88,12 +80,7 @@ fn sizes(before: &Metadata, live: Option<&Metadata>, copy: &Metadata) -> Rotated
 }
 
 /// A log nobody holds: out of the way by one rename, then compressed. Returns the new empty log and the copy.
-fn set_aside(
-    dir: &Dir,
-    file: &Found,
-    source: &File,
-    trash: &mut Trash,
-) -> Result<(Metadata, Metadata), Left> {
+fn set_aside(dir: &Dir, file: &Found, source: &File, trash: &mut Trash) -> Result<(Metadata, Metadata), Left> {
     make_room(dir, file, trash)?;
     let first = numbered(&file.name, 1, "");
     rename(dir, &file.name, &first)?;
@@ -101,9 +88,7 @@ fn set_aside(
     let live = match create_like(dir, &file.name, &source.metadata()?) {
         Ok(live) => live,
         // Its own logger was faster.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            open_file(dir, &file.name, false)?
-        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => open_file(dir, &file.name, false)?,
         Err(error) => {
             rename(dir, &first, &file.name)?;
             return Err(error.into());
@@ -122,13 +107,8 @@ fn replace(dir: &Dir, name: &OsStr, target: &OsStr, source: &File) -> Result<Met
         let copy = new_copy(dir, &temporary, &before)?;
         append_member(&copy, source, 0, before.len())?;
         let after = source.metadata()?;
-        if after.len() != before.len()
-            || after.mtime() != before.mtime()
-            || after.mtime_nsec() != before.mtime_nsec()
-        {
-            return Err(Left::skip(
-                "a process began to write to it; it is left uncompressed for tonight",
-            ));
+        if after.len() != before.len() || after.mtime() != before.mtime() || after.mtime_nsec() != before.mtime_nsec() {
+            return Err(Left::skip("a process began to write to it; it is left uncompressed for tonight"));
         }
         rename(dir, &temporary, target)
             .map_err(|error| Left::Failed(format!("the compressed copy has no place: {error}")))?;
@@ -171,11 +151,7 @@ fn cut_head(
     })();
     let copy = copied.inspect_err(|_: &Left| drop(discard(dir, &temporary)))?;
     // From here on the copy has its name and is safe; a crash leaves bytes twice, never not at all.
-    let taken = if cut(source, head)? {
-        Ok(())
-    } else {
-        empty_when_caught_up(&copy, source, head)
-    };
+    let taken = if cut(source, head)? { Ok(()) } else { empty_when_caught_up(&copy, source, head) };
     taken.inspect_err(|_| drop(discard(dir, &target)))?;
     Ok(copy.metadata()?)
 }
@@ -185,9 +161,7 @@ fn empty_when_caught_up(copy: &File, source: &File, mut copied: u64) -> Result<(
     for _ in 0..CATCH_UP {
         let len = source.metadata()?.len();
         if len < copied {
-            return Err(Left::skip(
-                "it became shorter while it was copied; its owner rotates it",
-            ));
+            return Err(Left::skip("it became shorter while it was copied; its owner rotates it"));
         }
         if len == copied {
             return Ok(source.set_len(0)?);
@@ -222,15 +196,9 @@ fn collapse(_: &File, _: u64) -> io::Result<bool> {
 fn make_room(dir: &Dir, file: &Found, trash: &mut Trash) -> Result<(), Left> {
     let taken = |number: u32| -> Vec<OsString> {
         let names = ["", ".gz"].map(|ending| numbered(&file.name, number, ending));
-        names
-            .into_iter()
-            .filter(|name| dir.symlink_metadata(name).is_ok())
-            .collect()
+        names.into_iter().filter(|name| dir.symlink_metadata(name).is_ok()).collect()
     };
-    let last = (1..=KEPT)
-        .take_while(|&number| !taken(number).is_empty())
-        .last()
-        .unwrap_or(0);
+    let last = (1..=KEPT).take_while(|&number| !taken(number).is_empty()).last().unwrap_or(0);
     for number in (1..=last).rev() {
         for name in taken(number) {
             if number == KEPT {
@@ -241,11 +209,7 @@ fn make_room(dir: &Dir, file: &Found, trash: &mut Trash) -> Result<(), Left> {
                 }
                 trash.take_open(dir, &name, &file.path.with_file_name(&name), &oldest)?;
             } else {
-                let ending = if name.as_encoded_bytes().ends_with(b".gz") {
-                    ".gz"
-                } else {
-                    ""
-                };
+                let ending = if name.as_encoded_bytes().ends_with(b".gz") { ".gz" } else { "" };
                 rename(dir, &name, &numbered(&file.name, number + 1, ending))?;
             }
         }
@@ -273,12 +237,7 @@ mod tests {
         let source = open_file(&dir, "app.log".as_ref(), true).unwrap();
         let copy = new_copy(&dir, "app.log.1.gz".as_ref(), &source.metadata().unwrap()).unwrap();
         append_member(&copy, &source, 0, 8192).unwrap();
-        OpenOptions::new()
-            .append(true)
-            .open(&path)
-            .unwrap()
-            .write_all(b"written while it was copied")
-            .unwrap();
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"written while it was copied").unwrap();
 
         empty_when_caught_up(&copy, &source, 8192).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().len(), 0);
@@ -299,10 +258,7 @@ mod tests {
         let source = open_file(&dir, "app.log".as_ref(), true).unwrap();
         let copy = new_copy(&dir, "copy".as_ref(), &source.metadata().unwrap()).unwrap();
         assert!(append_member(&copy, &source, 0, 100).is_err());
-        assert!(matches!(
-            empty_when_caught_up(&copy, &source, 100),
-            Err(Left::Skipped(_))
-        ));
+        assert!(matches!(empty_when_caught_up(&copy, &source, 100), Err(Left::Skipped(_))));
         assert_eq!(fs::read(&path).unwrap(), b"short");
     }
 }

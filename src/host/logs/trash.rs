@@ -34,32 +34,21 @@ impl Trash {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(path)?;
         let dir = open_root(path)?;
-        let flags =
-            OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let manifest = File::from(rustix::fs::openat(
-            &dir,
-            MANIFEST,
-            flags,
-            Mode::RUSR | Mode::WUSR,
-        )?);
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let manifest = File::from(rustix::fs::openat(&dir, MANIFEST, flags, Mode::RUSR | Mode::WUSR)?);
         let taken = dir.entries()?.filter_map(Result::ok).filter_map(|entry| {
             let name = entry.file_name();
             name.to_str()?.split('-').next()?.parse::<u32>().ok()
         });
         let next = taken.max().unwrap_or(0) + 1;
-        Ok(Self {
-            dir,
-            path: path.to_owned(),
-            manifest,
-            next,
-        })
+        Ok(Self { dir, path: path.to_owned(), manifest, next })
     }
 
     /// Takes a scanned, closed file: copy, check, note, remove. Returns what the copy takes on the disk in bytes.
     pub(super) fn take(&mut self, root: &RootId, file: &Found) -> Result<u64, Left> {
         let dir = reopen(root, &file.folder)?;
-        let source = open_file(&dir, &file.name, false)
-            .map_err(|error| Left::skip(format!("can't be read: {error}")))?;
+        let source =
+            open_file(&dir, &file.name, false).map_err(|error| Left::skip(format!("can't be read: {error}")))?;
         if !file.is_untouched(&source.metadata()?) {
             return Err(Left::skip("it changed since it was looked at"));
         }
@@ -78,9 +67,7 @@ impl Trash {
         let available = crate::host::available_space(&self.path)?;
         if available < before.len().saturating_add(RESERVE) {
             let (size, left) = (human_bytes(before.len()), human_bytes(available));
-            return Err(Left::skip(format!(
-                "no space for a safe copy of {size} ({left} left)"
-            )));
+            return Err(Left::skip(format!("no space for a safe copy of {size} ({left} left)")));
         }
         let number = self.next;
         self.next += 1;
@@ -105,21 +92,9 @@ impl Trash {
         copied
     }
 
-    fn copy(
-        &mut self,
-        kept: &str,
-        source: &File,
-        before: &fs::Metadata,
-        path: &Path,
-    ) -> Result<u64, Left> {
-        let flags =
-            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let copy = File::from(rustix::fs::openat(
-            &self.dir,
-            kept,
-            flags,
-            Mode::RUSR | Mode::WUSR,
-        )?);
+    fn copy(&mut self, kept: &str, source: &File, before: &fs::Metadata, path: &Path) -> Result<u64, Left> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let copy = File::from(rustix::fs::openat(&self.dir, kept, flags, Mode::RUSR | Mode::WUSR)?);
         let sum = append_member(&copy, source, 0, before.len())?;
         sync(&self.dir)?;
         self.note(&serde_json::json!({
@@ -149,11 +124,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn safe(c: char) -> char {
-    if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') {
-        c
-    } else {
-        '_'
-    }
+    if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' }
 }
 
 /// Compresses a file of ours in the trash to `.gz` beside it, checks that and removes the plain one. Returns what is left on
@@ -161,12 +132,7 @@ fn safe(c: char) -> char {
 pub(in crate::host) fn compress_copy(plain: &Path) -> io::Result<u64> {
     let packed = plain.with_added_extension("gz");
     let source = File::open(plain)?;
-    let options = fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&packed);
+    let options = fs::OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&packed);
     let done = options.and_then(|copy| {
         append_member(&copy, &source, 0, source.metadata()?.len())?;
         Ok(copy.metadata()?.blocks() * 512)
@@ -193,12 +159,7 @@ pub struct Purge {
 
 /// Removes session folders of `trash_root` last written more than `keep_days` before `now`, then the oldest of the rest until at
 /// most `max_bytes` are kept. Only folders with a manifest of ours are touched; no trash at all is fine.
-pub fn purge_trash(
-    trash_root: &Path,
-    now: DateTime<Utc>,
-    keep_days: u32,
-    max_bytes: u64,
-) -> io::Result<Purge> {
+pub fn purge_trash(trash_root: &Path, now: DateTime<Utc>, keep_days: u32, max_bytes: u64) -> io::Result<Purge> {
     let mut purge = Purge::default();
     let root = match open_root(trash_root) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(purge),
@@ -223,9 +184,7 @@ pub fn purge_trash(
                 purge.freed_bytes += bytes;
                 purge.kept_bytes -= bytes;
             }
-            Err(error) => purge
-                .failed
-                .push(format!("{}: {error}", shown(Path::new(&name)))),
+            Err(error) => purge.failed.push(format!("{}: {error}", shown(Path::new(&name)))),
         }
     }
     Ok(purge)
@@ -233,22 +192,11 @@ pub fn purge_trash(
 
 /// When a session's manifest was last written and what the folder takes; `None` if it is not one of ours.
 fn session(entry: &cap_std::fs::DirEntry) -> Option<(DateTime<Utc>, u64)> {
-    let dir = entry
-        .file_type()
-        .ok()?
-        .is_dir()
-        .then(|| entry.open_dir().ok())??;
-    let manifest = open_file(&dir, MANIFEST.as_ref(), false)
-        .ok()?
-        .metadata()
-        .ok()?;
-    let bytes = dir
-        .entries()
-        .ok()?
-        .filter_map(Result::ok)
-        .filter_map(|file| {
-            use cap_std::fs::MetadataExt as _;
-            Some(file.metadata().ok()?.blocks() * 512)
-        });
+    let dir = entry.file_type().ok()?.is_dir().then(|| entry.open_dir().ok())??;
+    let manifest = open_file(&dir, MANIFEST.as_ref(), false).ok()?.metadata().ok()?;
+    let bytes = dir.entries().ok()?.filter_map(Result::ok).filter_map(|file| {
+        use cap_std::fs::MetadataExt as _;
+        Some(file.metadata().ok()?.blocks() * 512)
+    });
     Some((super::folder::modified(&manifest), bytes.sum()))
 }

@@ -3,10 +3,7 @@
 //! Reads only. What looks like a log and must be left alone is reported with its reason; other files are passed over in
 //! silence. Left out on purpose: age, size and open handles.
 
-use super::folder::{
-    FileId, Found, RootId, changed, dir_metadata, modified, open_file, open_folder, open_root,
-    shown,
-};
+use super::folder::{FileId, Found, RootId, changed, dir_metadata, modified, open_file, open_folder, open_root, shown};
 use super::names::classify;
 use super::{LogRules, Skipped};
 use crate::domain::problem::{Problem, ProblemKind, Severity};
@@ -38,11 +35,7 @@ pub(super) fn walk(
     problems: &mut Vec<Problem>,
     skipped: &mut Vec<Skipped>,
 ) -> HashMap<FileId, Found> {
-    let never = rules
-        .never_enter
-        .iter()
-        .filter_map(|path| path.metadata().ok())
-        .map(|found| FileId::of(&found));
+    let never = rules.never_enter.iter().filter_map(|path| path.metadata().ok()).map(|found| FileId::of(&found));
     let mut walk = Walk {
         never: never.collect(),
         us: rustix::process::geteuid().as_raw(),
@@ -57,74 +50,43 @@ pub(super) fn walk(
                     problems.push(bad_root(path, ProblemKind::UnsafeLogRoot, why.to_owned()));
                     continue;
                 }
-                ids.push(RootId {
-                    path: path.clone(),
-                    id: FileId::of(&metadata),
-                });
+                ids.push(RootId { path: path.clone(), id: FileId::of(&metadata) });
                 walk.folder(ids, &dir, &metadata, Path::new(""), 0);
             }
             Err(error) => {
-                let (kind, why) = if path
-                    .symlink_metadata()
-                    .is_ok_and(|found| found.is_symlink())
-                {
-                    let why =
-                        "the log folder is a symlink; name the folder itself in the configuration";
+                let (kind, why) = if path.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
+                    let why = "the log folder is a symlink; name the folder itself in the configuration";
                     (ProblemKind::UnsafeLogRoot, why.to_owned())
                 } else {
-                    (
-                        ProblemKind::Unreadable,
-                        format!("the log folder can't be read: {error}"),
-                    )
+                    (ProblemKind::Unreadable, format!("the log folder can't be read: {error}"))
                 };
                 problems.push(bad_root(path, kind, why));
             }
         }
     }
     if walk.entries > MOST_ENTRIES {
-        let detail = format!(
-            "more than {MOST_ENTRIES} entries in the log folders; the rest was not looked at"
-        );
+        let detail = format!("more than {MOST_ENTRIES} entries in the log folders; the rest was not looked at");
         problems.push(bad_root(Path::new("logs"), ProblemKind::Unreadable, detail));
     }
     walk.found
 }
 
 fn bad_root(path: &Path, kind: ProblemKind, detail: String) -> Problem {
-    Problem {
-        kind,
-        severity: Severity::Warning,
-        subject: shown(path),
-        detail,
-        bytes: 0,
-        fix: None,
-    }
+    Problem { kind, severity: Severity::Warning, subject: shown(path), detail, bytes: 0, fix: None }
 }
 
 /// Others could swap files under us in a folder they can write to, unless its sticky bit keeps them to their own.
 fn unsafe_folder(folder: &Metadata) -> Option<&'static str> {
     let open_to_all = folder.mode() & 0o002 != 0 && folder.mode() & 0o1000 == 0;
-    open_to_all.then_some(
-        "every user can write to this folder; take that right away (chmod o-w) to have it cleaned",
-    )
+    open_to_all.then_some("every user can write to this folder; take that right away (chmod o-w) to have it cleaned")
 }
 
 impl Walk<'_> {
     fn skip(&mut self, path: PathBuf, why: impl Into<String>) {
-        self.skipped.push(Skipped {
-            path,
-            why: why.into(),
-        });
+        self.skipped.push(Skipped { path, why: why.into() });
     }
 
-    fn folder(
-        &mut self,
-        roots: &[RootId],
-        dir: &Dir,
-        metadata: &Metadata,
-        below: &Path,
-        depth: usize,
-    ) {
+    fn folder(&mut self, roots: &[RootId], dir: &Dir, metadata: &Metadata, below: &Path, depth: usize) {
         let root = &roots[roots.len() - 1];
         let path = root.path.join(below);
         if self.never.contains(&FileId::of(metadata)) {
@@ -140,25 +102,20 @@ impl Walk<'_> {
             if self.entries > MOST_ENTRIES {
                 return;
             }
-            let (name, kind) =
-                match entry.and_then(|entry| Ok((entry.file_name(), entry.file_type()?))) {
-                    Ok(known) => known,
-                    Err(error) => {
-                        self.skip(path.clone(), format!("an entry can't be read: {error}"));
-                        continue;
-                    }
-                };
+            let (name, kind) = match entry.and_then(|entry| Ok((entry.file_name(), entry.file_type()?))) {
+                Ok(known) => known,
+                Err(error) => {
+                    self.skip(path.clone(), format!("an entry can't be read: {error}"));
+                    continue;
+                }
+            };
             if kind.is_dir() {
                 self.enter(roots, dir, &name, below, depth);
             } else if classify(name.as_encoded_bytes()).is_some() {
                 if kind.is_file() {
                     self.file(roots, dir, name, below, shared);
                 } else {
-                    let what = if kind.is_symlink() {
-                        "a symlink, never followed"
-                    } else {
-                        "not a regular file"
-                    };
+                    let what = if kind.is_symlink() { "a symlink, never followed" } else { "not a regular file" };
                     self.skip(path.join(&name), what);
                 }
             }

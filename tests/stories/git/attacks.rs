@@ -26,12 +26,7 @@ fn evil(world: &World, dir: &str, canary: &str) {
 
 /// Name, poison, and the plain git command (in a folder) that fires it.
 const ATTACKS: &[(&str, Poison, &str, &[&str])] = &[
-    (
-        "fsmonitor",
-        |w, c| config(w, "builds/b1", "core.fsmonitor", c),
-        "builds/b1",
-        &["status"],
-    ),
+    ("fsmonitor", |w, c| config(w, "builds/b1", "core.fsmonitor", c), "builds/b1", &["status"]),
     (
         "clean filter",
         |w, c| {
@@ -59,12 +54,7 @@ const ATTACKS: &[(&str, Poison, &str, &[&str])] = &[
         "builds/b1",
         &["checkout", "HEAD", "--", "src/a.txt"],
     ),
-    (
-        "external diff",
-        |w, c| config(w, "builds/b1", "diff.external", c),
-        "builds/b1",
-        &["diff"],
-    ),
+    ("external diff", |w, c| config(w, "builds/b1", "diff.external", c), "builds/b1", &["diff"]),
     (
         "textconv",
         |w, c| {
@@ -78,12 +68,7 @@ const ATTACKS: &[(&str, Poison, &str, &[&str])] = &[
         "included configuration",
         |w, c| {
             w.write("evil.conf", &format!("[core]\n\tfsmonitor = \"{c}\"\n"));
-            config(
-                w,
-                "builds/b1",
-                "include.path",
-                &w.at("evil.conf").display().to_string(),
-            );
+            config(w, "builds/b1", "include.path", &w.at("evil.conf").display().to_string());
         },
         "builds/b1",
         &["status"],
@@ -91,27 +76,12 @@ const ATTACKS: &[(&str, Poison, &str, &[&str])] = &[
     (
         "hooks",
         |w, c| {
-            for hook in [
-                "pre-commit",
-                "post-commit",
-                "reference-transaction",
-                "post-index-change",
-                "post-checkout",
-            ] {
+            for hook in ["pre-commit", "post-commit", "reference-transaction", "post-index-change", "post-checkout"] {
                 let file = w.at("builds/b1/.git/hooks").join(hook);
                 std::fs::create_dir_all(file.parent().unwrap()).unwrap();
                 // Made by another process, which keeps it from being busy when it is to run.
-                let line = format!(
-                    "printf '#!/bin/sh\\n{c}\\n' > '{0}'; chmod +x '{0}'",
-                    file.display()
-                );
-                assert!(
-                    Command::new("sh")
-                        .args(["-c", &line])
-                        .status()
-                        .unwrap()
-                        .success()
-                );
+                let line = format!("printf '#!/bin/sh\\n{c}\\n' > '{0}'; chmod +x '{0}'", file.display());
+                assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
             }
         },
         "builds/b1",
@@ -121,34 +91,15 @@ const ATTACKS: &[(&str, Poison, &str, &[&str])] = &[
         "signing program",
         |w, c| {
             let program = w.at("sign");
-            let line = format!(
-                "printf '#!/bin/sh\\n{c}\\n' > '{0}'; chmod +x '{0}'",
-                program.display()
-            );
-            assert!(
-                Command::new("sh")
-                    .args(["-c", &line])
-                    .status()
-                    .unwrap()
-                    .success()
-            );
-            config(
-                w,
-                "builds/b1",
-                "gpg.program",
-                &program.display().to_string(),
-            );
+            let line = format!("printf '#!/bin/sh\\n{c}\\n' > '{0}'; chmod +x '{0}'", program.display());
+            assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
+            config(w, "builds/b1", "gpg.program", &program.display().to_string());
             config(w, "builds/b1", "commit.gpgSign", "true");
         },
         "builds/b1",
         &["commit", "--allow-empty", "-m", "x"],
     ),
-    (
-        "editor",
-        |w, c| config(w, "builds/b1", "core.editor", c),
-        "builds/b1",
-        &["commit", "--allow-empty"],
-    ),
+    ("editor", |w, c| config(w, "builds/b1", "core.editor", c), "builds/b1", &["commit", "--allow-empty"]),
     (
         "ext transport",
         |w, c| {
@@ -168,10 +119,7 @@ const ATTACKS: &[(&str, Poison, &str, &[&str])] = &[
         |w, c| {
             evil(w, "evil", c);
             std::fs::remove_dir_all(w.at("builds/b1/.git")).unwrap();
-            w.write(
-                "builds/b1/.git",
-                &format!("gitdir: {}\n", w.at("evil/.git").display()),
-            );
+            w.write("builds/b1/.git", &format!("gitdir: {}\n", w.at("evil/.git").display()));
         },
         "builds/b1",
         &["status"],
@@ -186,12 +134,7 @@ const ATTACKS: &[(&str, Poison, &str, &[&str])] = &[
         "builds/b1",
         &["status"],
     ),
-    (
-        "nested repository",
-        |w, c| evil(w, "builds/b1/nested", c),
-        "builds/b1/nested",
-        &["status"],
-    ),
+    ("nested repository", |w, c| evil(w, "builds/b1/nested", c), "builds/b1/nested", &["status"]),
     (
         "submodule filled by the agent",
         |w, c| {
@@ -204,10 +147,7 @@ const ATTACKS: &[(&str, Poison, &str, &[&str])] = &[
     (
         "bare repository",
         |w, c| {
-            w.plain(
-                "builds/b1",
-                &["init", "-q", "--bare", "--template=", "bare"],
-            );
+            w.plain("builds/b1", &["init", "-q", "--bare", "--template=", "bare"]);
             w.plain("builds/b1/bare", &["config", "core.bare", "false"]);
             w.plain("builds/b1/bare", &["config", "core.worktree", "."]);
             w.plain("builds/b1/bare", &["config", "core.fsmonitor", c]);
@@ -216,12 +156,7 @@ const ATTACKS: &[(&str, Poison, &str, &[&str])] = &[
         "builds/b1/bare",
         &["st"],
     ),
-    (
-        "git folder among tracked files",
-        |w, c| evil(w, "builds/b1/src", c),
-        "builds/b1/src",
-        &["status"],
-    ),
+    ("git folder among tracked files", |w, c| evil(w, "builds/b1/src", c), "builds/b1/src", &["status"]),
 ];
 
 #[tokio::test]
@@ -230,15 +165,7 @@ async fn nothing_of_a_poisoned_tree_runs_when_it_is_collected() {
         let world = World::new();
         if *name == "submodule filled by the agent" {
             let head = world.plain("owner", &["rev-parse", "HEAD"]);
-            world.plain(
-                "owner",
-                &[
-                    "update-index",
-                    "--add",
-                    "--cacheinfo",
-                    &format!("160000,{head},sub"),
-                ],
-            );
+            world.plain("owner", &["update-index", "--add", "--cacheinfo", &format!("160000,{head},sub")]);
             world.write(
                 "owner/.gitmodules",
                 "[submodule \"sub\"]\n\tpath = sub\n\turl = ext::sh -c x\n\tupdate = merge\n",
@@ -250,41 +177,23 @@ async fn nothing_of_a_poisoned_tree_runs_when_it_is_collected() {
         assert!(world.at("builds/b1/.git").is_dir());
         world.write("builds/b1/src/a.txt", "changed\n");
         let canary = world.at("canary");
-        let (before_owner, refs) = (
-            world.snapshot("owner"),
-            world.plain("vaults/app.git", &["for-each-ref"]),
-        );
+        let (before_owner, refs) = (world.snapshot("owner"), world.plain("vaults/app.git", &["for-each-ref"]));
         poison(&world, &format!("touch {}; cat; false", canary.display()));
         // Making the poison may have set it off.
         let _ = std::fs::remove_file(&canary);
 
         let result = world.collect(&vault, &base).await;
         assert!(!canary.exists(), "{name}: the canary ran");
-        assert!(
-            paths(&result).contains(&"M src/a.txt".to_owned()),
-            "{name}: {:?}",
-            paths(&result)
-        );
-        diff_stat(&vault, &base.sha, result.commit.as_ref().unwrap())
-            .await
-            .unwrap();
-        make_clone(&vault, result.commit.as_ref().unwrap(), &world.target("b2"))
-            .await
-            .unwrap();
+        assert!(paths(&result).contains(&"M src/a.txt".to_owned()), "{name}: {:?}", paths(&result));
+        diff_stat(&vault, &base.sha, result.commit.as_ref().unwrap()).await.unwrap();
+        make_clone(&vault, result.commit.as_ref().unwrap(), &world.target("b2")).await.unwrap();
         owner_state(&world.git, &world.at("owner")).await.unwrap();
         assert!(!canary.exists(), "{name}: the canary ran");
         assert_eq!(world.snapshot("owner"), before_owner, "{name}");
-        assert_eq!(
-            world.plain("vaults/app.git", &["for-each-ref"]),
-            refs,
-            "{name}"
-        );
+        assert_eq!(world.plain("vaults/app.git", &["for-each-ref"]), refs, "{name}");
 
         let _ = world.try_plain(dir, args);
-        assert!(
-            canary.exists(),
-            "{name}: the poison does not work, so this shows nothing"
-        );
+        assert!(canary.exists(), "{name}: the poison does not work, so this shows nothing");
     }
 }
 
@@ -298,20 +207,14 @@ async fn repositories_inside_the_tree_are_reported_and_not_followed() {
     evil(&world, "builds/b1/target/ignored", "false");
     world.write("builds/b1/bogus/.git", "not a repository");
     world.write("builds/b1/bogus/x", "x\n");
-    world.plain(
-        "builds/b1",
-        &["init", "-q", "--bare", "--template=", "bare"],
-    );
+    world.plain("builds/b1", &["init", "-q", "--bare", "--template=", "bare"]);
     world.plain("builds/b1", &["init", "-q", "src"]);
     world.write("builds/b1/src/a.txt", "changed\n");
     world.write("builds/b1/src/new.txt", "new\n");
     let result = world.collect(&vault, &base).await;
     assert_eq!(result.nested, ["bogus", "deep/nested", "src", "unborn"]);
     assert_eq!(result.bare, ["bare"]);
-    let outside_bare: Vec<_> = paths(&result)
-        .into_iter()
-        .filter(|path| !path.contains(" bare/"))
-        .collect();
+    let outside_bare: Vec<_> = paths(&result).into_iter().filter(|path| !path.contains(" bare/")).collect();
     assert_eq!(outside_bare, ["M src/a.txt", "A src/new.txt"]);
 }
 

@@ -19,19 +19,13 @@ fn a_file_is_replaced_whole_and_a_failed_write_leaves_the_old_one() {
     atomic_write(&report, b"new").unwrap();
     assert_eq!(fs::read(&report).unwrap(), b"new");
     assert_eq!(fs::read(&outside).unwrap(), b"precious");
-    assert_eq!(
-        report.metadata().unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(report.metadata().unwrap().permissions().mode() & 0o777, 0o600);
 
     let taken = folder.path().join("folder");
     fs::create_dir(&taken).unwrap();
     assert!(atomic_write(&taken, b"x").is_err());
     assert!(atomic_write(&folder.path().join("no/where"), b"x").is_err());
-    let mut left: Vec<_> = fs::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
+    let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
     assert_eq!(left, ["folder", "outside", "report.json"]);
     assert!(available_space(folder.path()).unwrap() > 0);
@@ -42,11 +36,7 @@ fn a_file_is_replaced_whole_and_a_failed_write_leaves_the_old_one() {
 fn program(folder: &Path, name: &str, script: &str) {
     let path = folder.join(name);
     let write = r#"printf '%s' "$1" > "$2" && chmod 755 "$2""#;
-    let status = Command::new("/bin/sh")
-        .args(["-c", write, "sh", script])
-        .arg(&path)
-        .status()
-        .unwrap();
+    let status = Command::new("/bin/sh").args(["-c", write, "sh", script]).arg(&path).status().unwrap();
     assert!(status.success());
 }
 
@@ -54,10 +44,7 @@ fn program(folder: &Path, name: &str, script: &str) {
 fn the_machine_is_kept_awake_until_told_otherwise() {
     let folder = tempfile::tempdir().unwrap();
     let told = folder.path().join("told");
-    let script = format!(
-        "#!/bin/sh\necho \"$$ $*\" > '{0}.new' && mv '{0}.new' '{0}'\nexec cat\n",
-        told.display()
-    );
+    let script = format!("#!/bin/sh\necho \"$$ $*\" > '{0}.new' && mv '{0}.new' '{0}'\nexec cat\n", told.display());
     program(folder.path(), "systemd-inhibit", &script);
     let mut search: OsString = folder.path().into();
     search.push(":/usr/bin:/bin");
@@ -68,25 +55,10 @@ fn the_machine_is_kept_awake_until_told_otherwise() {
     }
     assert!(awake.is_held());
     let line = fs::read_to_string(&told).unwrap();
-    assert!(
-        line.ends_with(
-            "--what=sleep:idle --who=overnight --mode=block --why=3 buildsrunning cat\n"
-        ),
-        "{line}"
-    );
-    let pid = line
-        .split(' ')
-        .next()
-        .unwrap()
-        .parse()
-        .ok()
-        .and_then(rustix::process::Pid::from_raw)
-        .unwrap();
+    assert!(line.ends_with("--what=sleep:idle --who=overnight --mode=block --why=3 buildsrunning cat\n"), "{line}");
+    let pid = line.split(' ').next().unwrap().parse().ok().and_then(rustix::process::Pid::from_raw).unwrap();
     awake.stop();
-    assert!(
-        rustix::process::test_kill_process(pid).is_err(),
-        "it has ended"
-    );
+    assert!(rustix::process::test_kill_process(pid).is_err(), "it has ended");
 }
 
 #[test]
