@@ -43,9 +43,9 @@ pub(super) fn print(reply: &Reply, json: bool) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     if json {
-        println(&serde_json::to_string_pretty(&reply.data)?)?
+        println(&serde_json::to_string_pretty(&reply.data)?)?;
     } else {
-        println(text.trim_end())?
+        println(text.trim_end())?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -50,7 +50,7 @@ enum Command {
     Start,
     /// The queue
     #[command(subcommand)]
-    Queue(queue::QueueCommand),
+    Queue(Box<queue::QueueCommand>),
     /// Let locked tasks run
     Approve {
         /// Task numbers
@@ -128,7 +128,7 @@ pub fn main() -> ExitCode {
     finish(match cli.command {
         Command::Run(args) => blocking(run::run(&config, args)),
         Command::Start => blocking(start::start(&config)),
-        Command::Queue(command) => blocking(queue::queue(&config, command, json)),
+        Command::Queue(command) => blocking(queue::queue(&config, *command, json)),
         Command::Approve { tasks } => blocking(text(format!("/approve {}", numbers(&tasks)))),
         Command::Reject { task, reason } => blocking(text(format!("/reject {task} {}", reason.join(" ")))),
         Command::Status => blocking(text("/status".into())),

@@ -218,8 +218,7 @@ impl TaskSpec {
             self.agent,
             self.command,
         ]);
-        let digest = Sha256::digest(covered.to_string().as_bytes());
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        super::format::hex(&Sha256::digest(covered.to_string().as_bytes()))
     }
 
     /// The owner's estimate in hours, as shown: `4h`, `0.5h`.

@@ -112,7 +112,8 @@ impl Engine {
             let now = self.now();
             let world = {
                 let mut conn = self.parts.store.read().await?;
-                snapshot::load(&mut conn, &self.parts.settings, self.in_flight().clone(), now).await?
+                let in_flight = self.in_flight().clone();
+                snapshot::load(&mut conn, &self.parts.settings, in_flight, now).await?
             };
             let plan = plan(&world, now);
             self.keep_awake(!world.builds.is_empty());

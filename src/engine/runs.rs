@@ -150,7 +150,7 @@ async fn read_progress(engine: &Engine, build: BuildId) -> Result<(), StoreError
         return Ok(());
     }
     let text = String::from_utf8_lossy(&bytes[..whole]);
-    let last = text.lines().filter_map(|line| agent::read_line(&agent, line)).last();
+    let last = text.lines().rev().find_map(|line| agent::read_line(&agent, line));
     let (percent, words) = match last {
         Some(AgentEvent::Progress { percent, text }) => (percent, (!text.is_empty()).then_some(text)),
         None => (None, None),
@@ -362,7 +362,7 @@ fn finish(
         RunStep::Measure => settings.measure_timeout,
     };
     // The planner stops a run in time by the bot's clock; the supervisor's limit is for when the bot is not there.
-    let margin = Duration::from_secs(120);
+    let margin = Duration::from_mins(2);
     RunSpec {
         run_id: format!("{}-r{}", unique_home(engine), run.id),
         argv,
@@ -382,5 +382,5 @@ fn unique_home(engine: &Engine) -> String {
     use sha2::{Digest, Sha256};
     use std::os::unix::ffi::OsStrExt;
     let digest = Sha256::digest(engine.parts.home.root().as_os_str().as_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    crate::domain::format::hex(&digest[..8])
 }

@@ -102,10 +102,7 @@ impl Store {
         let pool = SqlitePoolOptions::new().max_connections(4).min_connections(1).connect_with(options).await;
         let named = |error: StoreError| match error {
             StoreError::ReadOnly(_) => StoreError::ReadOnly(path.display().to_string()),
-            StoreError::Sqlite(error) => match cannot_open(&error) {
-                true => StoreError::ReadOnly(path.display().to_string()),
-                false => StoreError::Sqlite(error),
-            },
+            StoreError::Sqlite(error) if cannot_open(&error) => StoreError::ReadOnly(path.display().to_string()),
             other => other,
         };
         let pool = pool.map_err(|error| named(error.into()))?;

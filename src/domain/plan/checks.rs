@@ -37,8 +37,8 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn next(&self) -> Option<Action> {
-        if let Some(action) = self.stopped() {
-            return action;
+        if self.is_unwanted() {
+            return self.stopped();
         }
         let Some(project) = self.project else {
             return self.impossible(&format!("project {:?} is no longer configured", self.check.project));
@@ -69,23 +69,24 @@ impl Walk<'_> {
         }
     }
 
-    /// A check whose build was stopped, or whose session's build is gone, ends as soon as nothing of it runs.
-    fn stopped(&self) -> Option<Option<Action>> {
-        let build = self.check.build.and_then(|id| self.world.builds.iter().find(|build| build.id == id));
-        let unwanted = match (self.check.build, build) {
-            (Some(_), None) => true,
-            (Some(_), Some(build)) => build.stop_requested.is_some() || self.world.task(build.task).is_none(),
-            (None, _) => false,
-        };
-        if !unwanted {
-            return None;
-        }
+    /// Its build was stopped, has ended, or its task is gone.
+    fn is_unwanted(&self) -> bool {
+        let Some(id) = self.check.build else { return false };
+        self.world
+            .builds
+            .iter()
+            .find(|build| build.id == id)
+            .is_none_or(|build| build.stop_requested.is_some() || self.world.task(build.task).is_none())
+    }
+
+    /// Ends an unwanted check as soon as nothing of it runs.
+    fn stopped(&self) -> Option<Action> {
         let owner = self.owner();
-        Some(match self.world.runs.iter().find(|run| run.owner == owner && run.ended.is_none()) {
+        match self.world.runs.iter().find(|run| run.owner == owner && run.ended.is_none()) {
             Some(run) => stop_due(self.world, run, Some(StopReason::Owner), None, self.now),
             None if self.world.busy(Effect::PrepareCheck(self.check.id)) => None,
             None => self.impossible("the build was stopped"),
-        })
+        }
     }
 
     fn waiting(&self) -> Option<Action> {

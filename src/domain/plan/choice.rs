@@ -116,7 +116,7 @@ fn misconfigured(world: &Snapshot, task: &Task) -> Option<String> {
 }
 
 /// Ready tasks in the order they would be started: priority, then age.
-pub fn ready<'a>(world: &'a Snapshot, now: DateTime<Utc>) -> Vec<(&'a Task, bool)> {
+pub fn ready(world: &Snapshot, now: DateTime<Utc>) -> Vec<(&Task, bool)> {
     let mut ready: Vec<_> = world
         .tasks
         .iter()

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::build::{Outcome, TestsVerdict, Verdict};
+use crate::domain::settings::Better;
 use proptest::prelude::*;
 
 fn counts(passed: Option<u32>, failed: Option<u32>, failing: &[&str]) -> TestCounts {

@@ -42,12 +42,11 @@ async fn make_build(engine: &Engine, build: &Build, task: &Task) -> Result<Optio
     fresh_folder(&folder)?;
     let name = task.spec.project.as_deref();
     let project = name.and_then(|name| engine.settings().project(name));
-    let base = match project {
-        Some(project) => Some(clone_for(engine, project, build, &folder).await?),
-        None => {
-            std::fs::create_dir_all(folder.join("clone")).map_err(|error| io(&folder, &error))?;
-            None
-        }
+    let base = if let Some(project) = project {
+        Some(clone_for(engine, project, build, &folder).await?)
+    } else {
+        std::fs::create_dir_all(folder.join("clone")).map_err(|error| io(&folder, &error))?;
+        None
     };
     let artifacts = engine.home().artifacts(task.id);
     if task.spec.kind == TaskKind::Artifact {
