@@ -272,11 +272,15 @@ pub struct Plan {
 }
 
 /// Looks at the whole state and decides. With nothing to do, `next_wake` lies after `now`.
+///
+/// A sample that is due comes first and alone: what the machine can bear is decided on a fresh look, not on what was
+/// known before it slept or the bot was down.
 pub fn plan(world: &Snapshot, now: DateTime<Utc>) -> Plan {
-    let mut actions = Vec::new();
+    let next_wake = wake::next(world, now);
     if now >= world.sample_due {
-        actions.push(Action::TakeSample);
+        return Plan { actions: vec![Action::TakeSample], next_wake };
     }
+    let mut actions = Vec::new();
     night::due_sessions(world, now, &mut actions);
     let permits = world.permits();
     pressure::events(world, &permits, &mut actions);
@@ -293,7 +297,6 @@ pub fn plan(world: &Snapshot, now: DateTime<Utc>) -> Plan {
     if stop_for_disk.is_none() {
         choice::spawn(world, &permits, now, &mut actions);
     }
-    let next_wake = wake::next(world, now);
     Plan { actions, next_wake }
 }
 
