@@ -113,6 +113,7 @@ fn pass(world: &mut World, wake: DateTime<Utc>) {
 fn step(world: &mut World) -> Result<DateTime<Utc>, String> {
     for _ in 0..MOST_ROUNDS {
         world.observe();
+        rules::after(world)?;
         let (looked_at, now) = (world.snapshot(), world.now());
         let planned = plan(&looked_at, now);
         if world.dice.chance(3) && plan(&looked_at, now) != planned {
@@ -128,7 +129,12 @@ fn step(world: &mut World) -> Result<DateTime<Utc>, String> {
         }
         // A tap between the look and the deed: some of the plan may then be refused.
         let raced = (!world.outside.calm && world.dice.chance(2)).then(|| world.dice.below(planned.actions.len()));
+        let crashed = (!world.outside.calm && world.dice.chance(1)).then(|| world.dice.below(planned.actions.len()));
         for (number, action) in planned.actions.iter().enumerate() {
+            if crashed == Some(number) {
+                world.crash();
+                break;
+            }
             if raced == Some(number) {
                 world.tap();
             }
@@ -142,7 +148,6 @@ fn step(world: &mut World) -> Result<DateTime<Utc>, String> {
                 Err(refused) => return Err(format!("{refused:?} refuses {action:?}")),
             }
         }
-        rules::after(world)?;
     }
     Err(format!("no rest after {MOST_ROUNDS} rounds at one instant"))
 }

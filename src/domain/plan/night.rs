@@ -3,26 +3,24 @@
 use super::{Action, Effect, NewSession, Snapshot};
 use crate::domain::schedule::{NIGHTS_BETWEEN_MAX, Night};
 use crate::domain::session::{Phase, Session, SessionKind};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 /// Opens the night that is due, or records that it was missed: exactly one row a scheduled date, whatever the clock,
-/// the machine or the bot did meanwhile.
-pub(super) fn due_sessions(world: &Snapshot, now: DateTime<Utc>, actions: &mut Vec<Action>) {
+/// the machine or the bot did meanwhile. `last` is the date of the last night that has started by now.
+pub(super) fn due_sessions(world: &Snapshot, last: NaiveDate, now: DateTime<Utc>, actions: &mut Vec<Action>) {
     let schedule = &world.settings.schedule;
     let mut due = Vec::new();
-    let mut date = schedule.last_started(now);
-    for _ in 0..NIGHTS_BETWEEN_MAX {
-        if !world.nights_seen.contains(&date) {
-            let night = schedule.night(date);
-            if night.start <= world.installed_at {
-                // The night during which the bot was installed is used while it can be, and is nobody's fault after.
-                let usable = schedule.late_start_possible(&night, now) && !world.skipped.contains(&date);
-                due.extend(usable.then_some(night));
-                break;
-            }
-            due.push(night);
+    for date in last.iter_days().rev().take(NIGHTS_BETWEEN_MAX) {
+        if world.nights_seen.contains(&date) {
+            continue;
         }
-        date = date.pred_opt().unwrap_or(date);
+        if schedule.start_of(date) <= world.installed_at {
+            // The night during which the bot was installed is used while it can be, and is nobody's fault after.
+            let night = (date == last && !world.skipped.contains(&date)).then(|| schedule.night(date));
+            due.extend(night.filter(|night| schedule.late_start_possible(night, now)));
+            break;
+        }
+        due.push(schedule.night(date));
     }
     actions.extend(due.iter().rev().map(|night| due_night(world, night, now)));
 }

@@ -4,11 +4,10 @@ use super::{Snapshot, builds, night};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 /// The earliest moment after `now` at which the plan can change by itself, with its reason.
-pub(super) fn next(world: &Snapshot, now: DateTime<Utc>) -> (DateTime<Utc>, &'static str) {
+pub(super) fn next(world: &Snapshot, last_night: NaiveDate, now: DateTime<Utc>) -> (DateTime<Utc>, &'static str) {
     let mut wakes = vec![(world.sample_due, "a resource sample is due")];
-    let schedule = &world.settings.schedule;
-    let tonight = schedule.last_started(now).succ_opt().unwrap_or(NaiveDate::MAX);
-    wakes.push((schedule.start_of(tonight), "the night begins"));
+    let tonight = last_night.succ_opt().unwrap_or(last_night);
+    wakes.push((world.settings.schedule.start_of(tonight), "the night begins"));
     for session in &world.sessions {
         wakes.extend(night::wakes(world, session));
     }

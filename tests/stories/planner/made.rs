@@ -104,7 +104,8 @@ fn settings(dice: &mut Dice, zone: Tz) -> Settings {
         schedule,
         limits,
         build,
-        sample_every: Duration::from_mins(dice.pick(&[5, 10, 10])),
+        // Seldom, for speed; as far apart as samples are looked back at.
+        sample_every: Duration::from_mins(dice.pick(&[5, 15, 15, 15])),
         projects,
         agents: vec![agent],
         ..Settings::default()

@@ -26,6 +26,12 @@ impl World {
         (self.outside.disks, self.outside.memory, self.outside.psi) = ([10, 10], 90, Some(0.0));
     }
 
+    /// The bot dies between two actions of one plan and is started again at once.
+    pub(super) fn crash(&mut self) {
+        self.note("crash", String::new);
+        self.lose_process();
+    }
+
     fn bot_is_down(&mut self, whole_machine: bool) {
         let away = self.away();
         self.note("down", || format!("for {} min, machine: {whole_machine}", away.num_minutes()));

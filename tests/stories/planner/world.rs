@@ -112,8 +112,8 @@ impl World {
     pub(super) fn note(&mut self, kind: &'static str, text: impl FnOnce() -> String) {
         *self.counts.entry(kind).or_default() += 1;
         let now = self.now();
-        let local = self.settings.schedule.local(now);
         if let Some(story) = &mut self.story {
+            let local = self.settings.schedule.local(now);
             story.push_back(format!("{} {kind}: {}", local.format("%m-%d %H:%M:%S"), text()));
             if story.len() > 30 {
                 story.pop_front();
