@@ -151,25 +151,3 @@ fn step(world: &mut World) -> Result<DateTime<Utc>, String> {
     }
     Err(format!("no rest after {MOST_ROUNDS} rounds at one instant"))
 }
-
-#[test]
-fn survey() {
-    let mut seen: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-    let started = std::time::Instant::now();
-    let mut rounds = 0;
-    for seed in 0..1000 {
-        let (w, end) = live(seed, false);
-        rounds += w.counts.values().sum::<u64>();
-        if let Err(e) = end {
-            let key: String = e.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).take(110).collect();
-            seen.entry(key).or_insert((seed, 0)).1 += 1;
-        }
-    }
-    println!("{:?} {rounds} events", started.elapsed());
-    for (k, (seed, n)) in &seen {
-        println!("{n:5} first {seed}: {k}");
-    }
-    if let Some((_, (seed, _))) = seen.iter().next() {
-        println!("{}", retold(*seed));
-    }
-}

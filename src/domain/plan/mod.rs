@@ -332,3 +332,6 @@ impl Snapshot {
         self.in_flight.contains(&effect)
     }
 }
+
+#[cfg(test)]
+mod tests;
