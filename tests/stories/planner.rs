@@ -11,13 +11,14 @@ mod made;
 mod outside;
 mod owner;
 mod rules;
+mod spawned;
 mod strike;
 mod world;
 
 use self::apply::Refused;
 use self::world::World;
 use chrono::{DateTime, TimeDelta, Utc};
-use overnight::domain::plan::plan;
+use overnight::domain::plan::{Action, Snapshot, plan};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -52,11 +53,12 @@ fn twenty_thousand_nights_keep_every_rule() {
         let mut sum = Counts::new();
         for life in lives {
             let counts = life.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            counts.into_iter().for_each(|(kind, count)| *sum.entry(kind).or_default() += count);
+            for (kind, count) in counts {
+                *sum.entry(kind).or_default() += count;
+            }
         }
         sum
     });
-    println!("{counts:#?}");
     // Rules about things that never happen would hold too.
     for kind in ["StartBuild", "MissNight", "OpenThrottle", "StopRun", "StartResultCheck", "verified", "cancelled"] {
         assert!(counts.get(kind).copied().unwrap_or(0) > 1_000, "{kind} hardly ever happens: {counts:#?}");
@@ -127,27 +129,36 @@ fn step(world: &mut World) -> Result<DateTime<Utc>, String> {
                 Err(format!("wakes at {wake} ({why}), which is not after {now}"))
             };
         }
-        // A tap between the look and the deed: some of the plan may then be refused.
-        let raced = (!world.outside.calm && world.dice.chance(2)).then(|| world.dice.below(planned.actions.len()));
-        let crashed = (!world.outside.calm && world.dice.chance(1)).then(|| world.dice.below(planned.actions.len()));
-        for (number, action) in planned.actions.iter().enumerate() {
-            if crashed == Some(number) {
-                world.crash();
-                break;
-            }
-            if raced == Some(number) {
-                world.tap();
-            }
-            if raced.is_none_or(|tap| number < tap) {
-                rules::before(world, &looked_at, action)?;
-            }
-            world.note_action(action);
-            match world.apply(action) {
-                Ok(()) => {}
-                Err(Refused::Race(_)) if raced.is_some() => {}
-                Err(refused) => return Err(format!("{refused:?} refuses {action:?}")),
-            }
-        }
+        perform(world, &looked_at, &planned.actions)?;
     }
     Err(format!("no rest after {MOST_ROUNDS} rounds at one instant"))
+}
+
+/// Performs a plan. A tap between the look and the deed may have some of it refused; a crash leaves the rest undone.
+fn perform(world: &mut World, looked_at: &Snapshot, actions: &[Action]) -> Result<(), String> {
+    let mut strikes = |percent| {
+        let it_does = !world.outside.calm && world.dice.chance(percent);
+        it_does.then(|| world.dice.below(actions.len()))
+    };
+    let (raced, crashed) = (strikes(2), strikes(1));
+    for (number, action) in actions.iter().enumerate() {
+        if crashed == Some(number) {
+            world.crash();
+            return Ok(());
+        }
+        if raced == Some(number) {
+            world.tap();
+        }
+        if raced.is_none_or(|tap| number < tap) {
+            rules::before(world, looked_at, action)?;
+        }
+        let safe = rules::always(world, action);
+        world.note_action(action);
+        match world.apply(action) {
+            Ok(()) => safe?,
+            Err(Refused::Race(_)) if raced.is_some() => {}
+            Err(refused) => return Err(format!("{refused:?} refuses {action:?}")),
+        }
+    }
+    Ok(())
 }

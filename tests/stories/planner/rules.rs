@@ -15,16 +15,24 @@ fn holds(it_does: bool, rule: impl FnOnce() -> String) -> Held {
     if it_does { Ok(()) } else { Err(rule()) }
 }
 
-/// Checks one action before it is performed, on the state as it is then.
-pub(super) fn before(world: &World, looked_at: &Snapshot, action: &Action) -> Held {
+/// What holds of an action that is about to succeed even if something was changed after the look.
+pub(super) fn always(world: &World, action: &Action) -> Held {
     match action {
-        Action::StartBuild(new) => start(world, looked_at, new),
+        Action::StartBuild(new) => approved(world, world.task(new.task)),
         Action::Launch { owner: RunOwner::Build(build), step: RunStep::Agent } => {
             let task = row(&world.builds, build.0).task;
             let launched = world.action_runs.get(&task).copied().unwrap_or(0);
             let is_action = world.task(task).spec.kind == TaskKind::Action;
             holds(!is_action || launched == 0, || format!("action #{task} is launched a second time"))
         }
+        _ => Ok(()),
+    }
+}
+
+/// Checks one action before it is performed, on the state it was planned on.
+pub(super) fn before(world: &World, looked_at: &Snapshot, action: &Action) -> Held {
+    match action {
+        Action::StartBuild(new) => start(world, looked_at, new),
         Action::EnterPhase { from, to, .. } => {
             let legal = to > from && !matches!(to, Phase::Missed);
             holds(legal, || format!("a session can't go from {from} to {to}"))
@@ -49,7 +57,6 @@ fn start(world: &World, looked_at: &Snapshot, new: &NewBuild) -> Held {
     let fresh = looked_at.samples.last().is_some_and(|sample| now - sample.at < every);
     holds(fresh, || format!("#{} starts without a fresh look at the machine", task.id))?;
     room_in_project(world, task)?;
-    approved(world, task)?;
     in_window(world, task, &row(&world.sessions, new.session.0).session, now)?;
     let attempts = new.attempts_before < world.settings.build.max_attempts;
     holds(attempts, || format!("#{} is tried more often than allowed", task.id))?;

@@ -1,9 +1,9 @@
 use super::*;
 use crate::domain::plan::choice::{Standing, is_approved, lock, standing};
 
-fn stands(world: &Snapshot, task: Task, now: DateTime<Utc>) -> Standing {
+fn stands(world: &Snapshot, task: &Task, now: DateTime<Utc>) -> Standing {
     let world = Snapshot { tasks: vec![task.clone()], ..world.clone() };
-    standing(&world, &task, now)
+    standing(&world, task, now)
 }
 
 fn with(change: impl FnOnce(&mut Task)) -> Task {
@@ -40,10 +40,10 @@ fn a_task_stands_where_the_first_thing_in_its_way_puts_it() {
         ),
     ];
     for (name, task, expected) in cases {
-        assert_eq!(stands(&world, task, now), expected, "{name}");
+        assert_eq!(stands(&world, &task, now), expected, "{name}");
     }
     let world = Snapshot { builds: vec![build(1, BuildStep::Working)], ..world };
-    assert_eq!(stands(&world, code(1), now), Standing::Building);
+    assert_eq!(stands(&world, &code(1), now), Standing::Building);
 }
 
 #[test]
@@ -60,14 +60,14 @@ fn what_is_not_configured_is_said_before_anything_else() {
         (with(|t| t.spec.agent = Some("nobody".into())), "nobody"),
         (action(vec![]), "needs its command"),
     ] {
-        let found = stands(&world, task, at("14 23:10"));
+        let found = stands(&world, &task, at("14 23:10"));
         assert!(matches!(&found, Standing::Misconfigured(text) if text.contains(word)), "{found:?}");
     }
     let no_agent = Settings { agents: vec![], ..settings() };
     let world = Snapshot { settings: Arc::new(no_agent), ..world };
-    assert!(matches!(stands(&world, code(1), at("14 23:10")), Standing::Misconfigured(_)));
+    assert!(matches!(stands(&world, &code(1), at("14 23:10")), Standing::Misconfigured(_)));
     // An action runs its own command: no agent is needed for it.
-    assert!(matches!(stands(&world, action(vec!["true".into()]), at("14 23:10")), Standing::Locked { .. }));
+    assert!(matches!(stands(&world, &action(vec!["true".into()]), at("14 23:10")), Standing::Locked { .. }));
 }
 
 #[test]
