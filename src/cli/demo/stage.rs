@@ -87,7 +87,7 @@ fn project(folder: &Path, files: &[(&str, &str)]) -> anyhow::Result<()> {
 fn logs(folder: &Path, evening: SystemTime) -> anyhow::Result<()> {
     fs::create_dir_all(folder)?;
     let line = "GET /reports/daily 200 in 31 ms; cache miss; 4 queries\n";
-    let mut file = |name: &str, lines: usize, age: Duration| -> anyhow::Result<()> {
+    let file = |name: &str, lines: usize, age: Duration| -> anyhow::Result<()> {
         let path = folder.join(name);
         fs::write(&path, line.repeat(lines))?;
         fs::File::options().write(true).open(&path)?.set_modified(evening - age)?;
