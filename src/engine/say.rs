@@ -69,6 +69,10 @@ pub(super) async fn live_status(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let status = facts::status(engine, conn, now).await?;
+    // A night that builds nothing has no progress to tell; the brief says why.
+    if status.builds.is_empty() {
+        return Ok(());
+    }
     let key = format!("live:{session}");
     outbox::say(conn, &engine.parts.home_chat, &key, &progress_check(&status), true, now).await
 }
