@@ -79,6 +79,7 @@ pub struct Engine {
 struct Live {
     in_flight: Mutex<BTreeSet<Effect>>,
     watched: Mutex<BTreeSet<i64>>,
+    launch_failures: Mutex<BTreeMap<i64, u32>>,
     vaults: Mutex<BTreeMap<String, Vault>>,
     awake: Mutex<Option<KeepAwake>>,
     next_wake: Mutex<Option<(DateTime<Utc>, &'static str)>>,

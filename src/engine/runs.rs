@@ -13,6 +13,10 @@ use crate::store::{StoreError, audit, builds, runs, tasks};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// Launches tried for one run before it counts as not started, and the real time between them.
+const MOST_LAUNCHES: u32 = 5;
+const LAUNCH_PAUSE: Duration = Duration::from_secs(2);
+
 /// Most output read back for test counts: what a log can hold at its default limits.
 const READ_BACK: usize = 32 * 1024 * 1024;
 
@@ -76,27 +80,44 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(call).await.unwrap_or_else(|error| Err(RunnerError::InvalidSpec(error.to_string())))
 }
 
-/// Launches a run whose row exists. Launching twice executes once: the supervisor sees to that.
+/// Launches a run whose row exists. Launching twice executes once: the supervisor sees to that. A launch that failed
+/// without executing anything (an overloaded machine, a full disk) is tried again a few times.
 async fn start(engine: &Engine, run: RunId) -> Result<(), StoreError> {
     let spec = {
         let mut conn = engine.parts.store.read().await?;
         spec::spec(engine, &mut conn, run).await?
     };
     let launched = match spec {
-        Err(error) => Err(error),
+        Err(error) => Err(RunnerError::InvalidSpec(error)),
         Ok(spec) => {
             let (runner, folder) = (engine.parts.runner.clone(), engine.parts.home.run(run));
-            blocking(move || runner.launch(&folder, &spec)).await.map_err(|error| error.to_string())
+            blocking(move || runner.launch(&folder, &spec)).await
         }
     };
     failpoint::pass("after launch");
-    match launched {
+    let error = match launched {
         Ok(()) => {
             watch(engine, run);
-            Ok(())
+            return Ok(());
         }
-        Err(error) => record_end(engine, run, RunEnding::NotStarted { error }, 0, 0).await,
+        Err(error) => error,
+    };
+    let tries = {
+        let mut failures = lock(&engine.live.launch_failures);
+        let tries = failures.entry(run.0).or_insert(0);
+        *tries += 1;
+        *tries
+    };
+    if matches!(error, RunnerError::InvalidSpec(_)) || tries >= MOST_LAUNCHES {
+        return record_end(engine, run, RunEnding::NotStarted { error: error.to_string() }, 0, 0).await;
     }
+    tracing::warn!(%error, %run, tries, "a run was not launched; trying again");
+    let engine = engine.clone();
+    engine.live.tasks.clone().spawn(async move {
+        tokio::time::sleep(LAUNCH_PAUSE).await;
+        engine.wake();
+    });
+    Ok(())
 }
 
 /// Wakes the engine when the run ends; at most one watcher a run.
