@@ -9,3 +9,5 @@ mod chat;
 
 mod config;
 mod demo;
+
+mod planner;

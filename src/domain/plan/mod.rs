@@ -267,17 +267,22 @@ pub enum TaskAfter {
 pub struct Plan {
     /// In this order. Empty: nothing to do before `next_wake`.
     pub actions: Vec<Action>,
-    /// When to look again at the latest, and why.
+    /// When to look again at the latest, and why; at once, if there is something to do.
     pub next_wake: (DateTime<Utc>, &'static str),
 }
 
 /// Looks at the whole state and decides. With nothing to do, `next_wake` lies after `now`.
+///
+/// A sample that is due comes first and alone: what the machine can bear is decided on a fresh look, not on what was
+/// known before it slept or the bot was down.
 pub fn plan(world: &Snapshot, now: DateTime<Utc>) -> Plan {
-    let mut actions = Vec::new();
+    let at_once = (now, "what was planned changes the state");
     if now >= world.sample_due {
-        actions.push(Action::TakeSample);
+        return Plan { actions: vec![Action::TakeSample], next_wake: at_once };
     }
-    night::due_sessions(world, now, &mut actions);
+    let mut actions = Vec::new();
+    let last_night = world.settings.schedule.last_started(now);
+    night::due_sessions(world, last_night, now, &mut actions);
     let permits = world.permits();
     pressure::events(world, &permits, &mut actions);
     let stop_for_disk = pressure::must_stop(world);
@@ -293,7 +298,7 @@ pub fn plan(world: &Snapshot, now: DateTime<Utc>) -> Plan {
     if stop_for_disk.is_none() {
         choice::spawn(world, &permits, now, &mut actions);
     }
-    let next_wake = wake::next(world, now);
+    let next_wake = if actions.is_empty() { wake::next(world, last_night, now) } else { at_once };
     Plan { actions, next_wake }
 }
 
@@ -327,3 +332,6 @@ impl Snapshot {
         self.in_flight.contains(&effect)
     }
 }
+
+#[cfg(test)]
+mod tests;
