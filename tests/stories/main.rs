@@ -1,4 +1,6 @@
 //! Stories: one module per thing a user can see. One binary, so linking happens once.
+mod approval;
+mod harness;
 mod host;
 
 mod runner;
