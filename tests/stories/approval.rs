@@ -47,7 +47,6 @@ async fn an_edit_after_the_approval_voids_it(stage: Stage) {
     assert!(o.again(&card).text.contains("#1 was changed; see the newer card"));
     o.advance_to("23:20").await;
     assert!(o.builds().await.is_empty(), "built on an approval of something else");
-    // Only its urgency changes: what was approved is still what is built.
     o.taps(&edited, "Approve").await;
     o.expect("is approved").await;
     assert_eq!(o.outcomes(1).await, [Some(Outcome::Verified)]);

@@ -69,6 +69,7 @@ pub(super) fn next(world: &Snapshot, session: &Session, now: DateTime<Utc>, acti
         Phase::Building => building(world, session, now, actions),
         Phase::Report if session.reported_at.is_none() => begin(world, Effect::Report(session.id), actions),
         Phase::Report => actions.push(enter(Phase::Brief)),
+        Phase::Missed if told_in_another(world, session) => {}
         Phase::Brief | Phase::Missed if brief_due(session, now) => {
             actions.push(Action::SendBrief { session: session.id, from: session.phase });
         }
@@ -80,6 +81,19 @@ fn begin(world: &Snapshot, effect: Effect, actions: &mut Vec<Action>) {
     if !world.busy(effect) {
         actions.push(Action::Begin(effect));
     }
+}
+
+/// Whether a later night is still to be told: its brief names the missed ones before it, so that two weeks switched off
+/// are one message, and nothing sounds in the middle of the night that runs now.
+fn told_in_another(world: &Snapshot, missed: &Session) -> bool {
+    world.sessions.iter().any(|other| {
+        let to_be_told = match other.phase {
+            Phase::Missed => other.reported_at.is_none(),
+            Phase::Closed => false,
+            _ => true,
+        };
+        other.kind == SessionKind::Nightly && other.date > missed.date && to_be_told
+    })
 }
 
 /// A missed night's row leaves [`Phase::Missed`] never; its brief is out once `reported_at` is set.

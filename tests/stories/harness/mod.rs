@@ -197,6 +197,11 @@ impl Overnight {
         self.settle().await;
     }
 
+    /// The clock goes on to this moment.
+    pub(crate) fn clock_is_at(&self, at: DateTime<Utc>) {
+        self.clock.set(at);
+    }
+
     /// Steps and delivers until nothing is left to do before the moment returned.
     pub(crate) async fn settle(&mut self) -> DateTime<Utc> {
         for _ in 0..MOST_STEPS {

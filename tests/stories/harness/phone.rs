@@ -56,6 +56,11 @@ impl FakePhone {
         self.state().faults.extend(faults);
     }
 
+    /// Whatever was still to go wrong does not.
+    pub(crate) fn heals(&self) {
+        self.state().faults.clear();
+    }
+
     /// Keys in the order they were tried, repeats included.
     pub(crate) fn tried(&self) -> Vec<String> {
         self.state().send_attempts.clone()
