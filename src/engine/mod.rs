@@ -192,6 +192,11 @@ impl Engine {
         !self.in_flight().is_empty() || !lock(&self.live.watched).is_empty()
     }
 
+    /// Whether background work of this process is under way, runs of children left out.
+    pub fn is_working(&self) -> bool {
+        !self.in_flight().is_empty()
+    }
+
     /// The database.
     pub fn store(&self) -> &Store {
         &self.parts.store

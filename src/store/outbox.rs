@@ -121,11 +121,18 @@ pub async fn sent(conn: &mut Conn, due: &Due, shown_as: &str, now: DateTime<Utc>
     expect_one(&result, "the message")
 }
 
-/// It did not arrive: again, not before `next_at`.
-pub async fn put_off(conn: &mut Conn, due: &Due, trouble: &str, next_at: DateTime<Utc>) -> Result<(), StoreError> {
-    let next_at = ms(next_at);
+/// It did not arrive, or `maybe_sent`: this or an earlier try may have. Again, not before `next_at`.
+pub async fn put_off(
+    conn: &mut Conn,
+    due: &Due,
+    trouble: &str,
+    maybe_sent: bool,
+    next_at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let (state, next_at) = (if maybe_sent { "sending" } else { "pending" }, ms(next_at));
     sqlx::query!(
-        "UPDATE outbox SET state = 'pending', trouble = ?, next_at = ? WHERE id = ? AND state = 'sending'",
+        "UPDATE outbox SET state = ?, trouble = ?, next_at = ? WHERE id = ? AND state = 'sending'",
+        state,
         trouble,
         next_at,
         due.id

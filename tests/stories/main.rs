@@ -1,4 +1,9 @@
 //! Stories: one module per thing a user can see. One binary, so linking happens once.
+mod approval;
+mod delivery;
+mod schedule;
+mod whole_night;
+mod harness;
 mod host;
 
 mod runner;
