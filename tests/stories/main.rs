@@ -16,3 +16,5 @@ mod config;
 mod demo;
 
 mod planner;
+
+mod crash;
