@@ -144,10 +144,21 @@ pub async fn run(
     Ok(outcome?)
 }
 
-/// Writes down that this bot exists, at its first start.
+/// Whether there is anything a night could be about. Without, the bot waits quietly.
+fn is_set_up(settings: &Settings) -> bool {
+    let health = &settings.health;
+    !(settings.projects.is_empty()
+        && settings.agents.is_empty()
+        && health.log_roots.is_empty()
+        && health.databases.is_empty())
+}
+
+/// Writes down that this bot exists, at its first start with something to look after.
 pub async fn note_start(engine: &Engine) -> Result<(), StoreError> {
     let mut tx = engine.store().begin().await?;
-    control::installed_at(&mut tx, engine.now()).await?;
+    if is_set_up(engine.settings()) {
+        control::installed_at(&mut tx, engine.now()).await?;
+    }
     tx.commit().await?;
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! Stories: one module per thing a user can see. One binary, so linking happens once.
 mod approval;
 mod delivery;
-mod schedule;
-mod whole_night;
 mod harness;
 mod host;
+mod schedule;
+mod whole_night;
 
 mod runner;
 

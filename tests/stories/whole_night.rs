@@ -24,7 +24,8 @@ const EVENING: [&str; 8] = [
 
 async fn the_night_of_the_mission(stage: Stage) {
     let stage = stage.project("web").project("api").set("health", "log_roots = [\"@STAGE@/logs\"]");
-    let stage = stage.set("health", "log_rotate_bytes = \"64 KiB\"").set("health", "databases = [\"@STAGE@/fitness.db\"]");
+    let stage =
+        stage.set("health", "log_rotate_bytes = \"64 KiB\"").set("health", "databases = [\"@STAGE@/fitness.db\"]");
     untidy(stage.folder.path()).await;
     let logs = stage.folder.path().join("logs");
     let mut o = stage.start("2026-03-14 21:58").await;

@@ -22,7 +22,10 @@ const TYPED: [(&str, &str); 8] = [
     ("/queue add Break alpha | 1h | bug | high | alpha", "#2 Break alpha"),
     ("/queue add Retry beta | 1h | bug | beta", "#3 Retry beta"),
     ("/queue add Draw dashboard | 1h | feature | beta", "#4 Draw dashboard"),
-    ("/queue add Post the news | 1h | action | external | ! sh -c \"echo posted >> @STAGE@/witness/posted\"", "#5 Post the news"),
+    (
+        "/queue add Post the news | 1h | action | external | ! sh -c \"echo posted >> @STAGE@/witness/posted\"",
+        "#5 Post the news",
+    ),
     ("/approve 4", "#4 \"Draw dashboard\" is approved"),
     ("/approve 5", "#5 \"Post the news\" is approved"),
     ("/why 3", "🔎 #3 Retry beta"),
