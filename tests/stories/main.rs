@@ -18,3 +18,4 @@ mod demo;
 mod planner;
 
 mod crash;
+mod store;
