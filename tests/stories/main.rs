@@ -8,3 +8,5 @@ mod git;
 mod chat;
 
 mod config;
+
+mod layers;
