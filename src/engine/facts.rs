@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::domain::build::{Build, Check, CheckPurpose, TestsVerdict, Verdict};
-use crate::domain::facts::{BaseRedFact, BuildFact, NightFacts, PatternFact, ProblemFact, ThrottleFact};
+use crate::domain::facts::{BaseRedFact, BuildFact, NightFacts, PatternFact, ProblemFact, ThrottleFact, by_task};
 use crate::domain::plan::{Snapshot, choice};
 use crate::domain::session::Session;
 use crate::domain::status::StatusFacts;
@@ -207,11 +207,16 @@ pub async fn status(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Res
             .then(|| (task.clone(), super::say::standing_words(&standing, settings)))
     });
     let wake = crate::domain::plan::plan(&world, now).next_wake;
+    let builds: Vec<BuildFact> = running.into_iter().chain(ended).collect();
+    // Several attempts at one task are one line: the last.
+    let builds: Vec<BuildFact> = by_task(&builds).into_iter().map(|task| task.last.clone()).collect();
+    let approved = builds.iter().filter(|fact| choice::lock(&world, &fact.task).is_some()).map(|fact| fact.task.id);
     Ok(StatusFacts {
+        approved: approved.collect(),
         now,
         zone: settings.schedule.zone,
         paused: world.paused,
-        builds: running.into_iter().chain(ended).collect(),
+        builds,
         next: next.collect(),
         waiting: waiting.collect(),
         permits_max: u32::try_from(permits.max).unwrap_or(u32::MAX),

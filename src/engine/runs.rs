@@ -384,3 +384,27 @@ fn unique_home(engine: &Engine) -> String {
     let digest = Sha256::digest(engine.parts.home.root().as_os_str().as_bytes());
     crate::domain::format::hex(&digest[..8])
 }
+
+impl Engine {
+    /// Asks every supervised run to stop and waits until none lives, a little longer than the grace they have.
+    pub async fn end_all_runs(&self, reason: &str) {
+        let Ok(folders) = std::fs::read_dir(self.parts.home.runs()) else { return };
+        let live: Vec<_> =
+            folders.filter_map(|entry| Some(entry.ok()?.path())).filter(|folder| self.lives(folder)).collect();
+        for folder in &live {
+            if let Err(error) = self.parts.runner.stop(folder, reason) {
+                tracing::error!(%error, "can't ask a run to stop");
+            }
+        }
+        let patience = self.parts.settings.build.grace + Duration::from_secs(5);
+        for folder in &live {
+            if tokio::time::timeout(patience, self.parts.runner.ended(folder)).await.is_err() {
+                tracing::error!(folder = %folder.display(), "a run did not end");
+            }
+        }
+    }
+
+    fn lives(&self, folder: &Path) -> bool {
+        matches!(self.parts.runner.observe(folder), Ok(Seen::Running))
+    }
+}

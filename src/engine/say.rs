@@ -10,7 +10,7 @@ use crate::domain::plan::Snapshot;
 use crate::domain::plan::choice::{self, Standing};
 use crate::domain::session::{Phase, Session, SessionKind};
 use crate::domain::settings::Settings;
-use crate::domain::status::{progress_check, started as started_message};
+use crate::domain::status::{progress_check, spawned as spawned_message, started as started_message};
 use crate::domain::task::{Task, TaskKind, TaskState};
 use crate::domain::words::clock;
 use crate::store::{Conn, StoreError, builds, buttons, checks, outbox, sessions, snapshot};
@@ -43,6 +43,22 @@ pub(super) async fn started(
     let status = facts::status(engine, conn, now).await?;
     let key = format!("started:{}", session.id);
     outbox::say(conn, &engine.parts.home_chat, &key, &started_message(&status), true, now).await
+}
+
+/// What was started, until the first progress check replaces it.
+pub(super) async fn spawned(
+    engine: &Engine,
+    conn: &mut Conn,
+    session: SessionId,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let session = sessions::get(conn, session).await?;
+    if session.kind == SessionKind::Single || session.progress_at.is_some() {
+        return Ok(());
+    }
+    let status = facts::status(engine, conn, now).await?;
+    let key = format!("live:{}", session.id);
+    outbox::say(conn, &engine.parts.home_chat, &key, &spawned_message(&status), true, now).await
 }
 
 /// The one live status message of a session, edited in place.

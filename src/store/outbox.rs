@@ -109,8 +109,8 @@ pub async fn sending(conn: &mut Conn, due: &Due) -> Result<(), StoreError> {
 pub async fn sent(conn: &mut Conn, due: &Due, shown_as: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
     let now = ms(now);
     let result = sqlx::query!(
-        "UPDATE outbox SET ref = ?, shown_revision = ?, sent_at = ?, trouble = NULL, attempts = 0, \
-         state = CASE revision WHEN ?2 THEN 'sent' ELSE 'pending' END WHERE id = ?",
+        "UPDATE outbox SET ref = ?1, shown_revision = ?2, sent_at = ?3, trouble = NULL, attempts = 0, \
+         state = CASE revision WHEN ?2 THEN 'sent' ELSE 'pending' END WHERE id = ?4",
         shown_as,
         due.revision,
         now,
