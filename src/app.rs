@@ -114,15 +114,15 @@ impl OnlyOne {
     }
 }
 
-/// Runs the bot with these chats until `stop` is cancelled or, with `until_idle`, until its session has ended and no
+/// Runs the bot, whose place the caller has taken, with these chats until `stop` is cancelled or, with `until_idle`, until its session has ended and no
 /// build runs. Returns after a clean end; builds that still run live on.
 pub async fn run(
     engine: &Engine,
+    _only_one: OnlyOne,
     chats: Vec<Arc<dyn Chat>>,
     stop: CancellationToken,
     until_idle: bool,
 ) -> anyhow::Result<()> {
-    let _only_one = OnlyOne::take(engine.home())?;
     note_start(engine).await?;
     let tasks = TaskTracker::new();
     for chat in chats {

@@ -13,7 +13,7 @@ use crate::domain::settings::Settings;
 use crate::domain::status::{progress_check, spawned as spawned_message, started as started_message};
 use crate::domain::task::{Task, TaskKind, TaskState};
 use crate::domain::words::clock;
-use crate::store::{Conn, StoreError, builds, buttons, checks, outbox, sessions, snapshot};
+use crate::store::{Conn, StoreError, builds, buttons, checks, outbox, sessions};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
 
@@ -69,6 +69,10 @@ pub(super) async fn live_status(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let status = facts::status(engine, conn, now).await?;
+    // A night that builds nothing has no progress to tell; the brief says why.
+    if status.builds.is_empty() {
+        return Ok(());
+    }
     let key = format!("live:{session}");
     outbox::say(conn, &engine.parts.home_chat, &key, &progress_check(&status), true, now).await
 }
@@ -141,7 +145,7 @@ pub(super) async fn card(
     task: &Task,
     now: DateTime<Utc>,
 ) -> Result<Message, StoreError> {
-    let world = snapshot::load(conn, engine.settings(), std::collections::BTreeSet::new(), now).await?;
+    let world = facts::world(engine, conn, now).await?;
     let standing = match task.state {
         TaskState::Open | TaskState::Draft => Some(choice::standing(&world, task, now)),
         TaskState::Done | TaskState::Dropped => None,
@@ -193,7 +197,7 @@ fn details(world: &Snapshot, task: &Task) -> Vec<Item> {
         items.push(Item::new("⏰", format!("not before {}", local.format("%a %H:%M"))));
     }
     if !spec.details.trim().is_empty() {
-        items.push(Item { quote: spec.details.clone(), ..Item::new("", "Details") });
+        items.push(Item { quote: spec.details.clone(), quoted_from: "you wrote".into(), ..Item::default() });
     }
     items
 }

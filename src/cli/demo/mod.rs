@@ -74,10 +74,12 @@ pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let engine = app::engine(&config, outside).await?;
     let _log = super::run::log_to_file(&engine, &config.log_level)?;
     let stop = app::stop_on_signals()?;
+    let only_one = app::OnlyOne::take(engine.home())?;
     let (terminal, owner) = wire(Arc::clone(&clock));
     let watching = tokio::spawn(watch(engine.clone(), stop.clone()));
     let typing = tokio::spawn(live(owner, clock, night.start));
-    let ran = tokio::time::timeout(LONGEST, app::run(&engine, vec![Arc::new(terminal)], stop.clone(), false)).await;
+    let ran =
+        tokio::time::timeout(LONGEST, app::run(&engine, only_one, vec![Arc::new(terminal)], stop.clone(), false)).await;
     stop.cancel();
     let finished = watching.await.unwrap_or(false);
     // Whatever ended the demo, nothing of it keeps running.
