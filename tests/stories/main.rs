@@ -10,3 +10,5 @@ mod chat;
 mod config;
 
 mod layers;
+
+mod full_database;
