@@ -1,7 +1,7 @@
 //! One action → one transaction, or one effect begun. Nothing is decided here: what is written was planned, and every
 //! write names the state it expects.
 
-use super::{Engine, effects, failpoint, runs, say};
+use super::{Engine, effects, failpoint, garbage, runs, say};
 use crate::domain::build::{CheckPurpose, Outcome, RunOwner, StopReason};
 use crate::domain::id::TaskId;
 use crate::domain::plan::{Action, BuildEnd, NewBuild, NewSession, TaskAfter};
@@ -32,6 +32,9 @@ pub(super) async fn perform(engine: &Engine, action: &Action) -> Result<(), Stor
     failpoint::pass("before commit");
     tx.commit().await?;
     failpoint::pass("after commit");
+    if matches!(action, Action::EndBuild(_) | Action::EndCheck { .. } | Action::OpenSession(_)) {
+        garbage::sweep(engine).await?;
+    }
     Ok(())
 }
 

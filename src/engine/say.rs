@@ -45,7 +45,10 @@ pub(super) async fn started(
     outbox::say(conn, &engine.parts.home_chat, &key, &started_message(&status), true, now).await
 }
 
-/// What was started, until the first progress check replaces it.
+/// A build that starts later than this after the first one is told by the next progress check.
+const FIRST_SPAWN: TimeDelta = TimeDelta::minutes(5);
+
+/// What was started first, until the progress checks replace it.
 pub(super) async fn spawned(
     engine: &Engine,
     conn: &mut Conn,
@@ -57,6 +60,9 @@ pub(super) async fn spawned(
         return Ok(());
     }
     let status = facts::status(engine, conn, now).await?;
+    if status.builds.iter().any(|fact| now - fact.build.started_at > FIRST_SPAWN) {
+        return Ok(());
+    }
     let key = format!("live:{}", session.id);
     outbox::say(conn, &engine.parts.home_chat, &key, &spawned_message(&status), true, now).await
 }

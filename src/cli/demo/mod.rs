@@ -146,7 +146,8 @@ async fn live(mut owner: Owner, clock: Arc<dyn Clock>, start: DateTime<Utc>) -> 
             owner.keyboard.write_all(format!("{code}\n").as_bytes()).await?;
             tapped = true;
         }
-        if line.trim().is_empty() && !asked_at_night && clock.now() > start + TimeDelta::minutes(270) {
+        // Not in the middle of a message.
+        if owner.screen.buffer().is_empty() && !asked_at_night && clock.now() > start + TimeDelta::minutes(270) {
             asked_at_night = true;
             println!("⏎ /status   (in the middle of the night)");
             owner.keyboard.write_all(b"/status\n").await?;
