@@ -105,7 +105,8 @@ async fn free_slot(conn: &mut Conn, task: TaskId) -> Result<i64, StoreError> {
     )
     .fetch_all(conn)
     .await?;
-    Ok((0..).find(|slot| !taken.contains(slot)).unwrap_or(0))
+    let most = i64::try_from(taken.len()).unwrap_or(i64::MAX);
+    Ok((0..=most).find(|slot| !taken.contains(slot)).unwrap_or(most))
 }
 
 /// A build's slot among its project's open builds.

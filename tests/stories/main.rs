@@ -11,4 +11,5 @@ mod config;
 
 mod layers;
 
+mod demo;
 mod full_database;

@@ -48,6 +48,20 @@ impl Source {
         found
     }
 
+    /// Its string literals, with their quotes.
+    pub(super) fn strings(&self) -> Vec<String> {
+        let chars: Vec<char> = self.text.chars().collect();
+        let (mut at, mut found) = (0, Vec::new());
+        while at < chars.len() {
+            let length = literal(&chars, at);
+            if length > 0 && matches!(chars[at], '"' | 'r' | 'b') {
+                found.push(chars[at..(at + length).min(chars.len())].iter().collect());
+            }
+            at += length.max(1);
+        }
+        found
+    }
+
     /// How many `super` lead from the file's own module to the crate's root.
     fn module_depth(&self) -> usize {
         let parts = self.path.split('/').count();
@@ -55,7 +69,8 @@ impl Source {
     }
 }
 
-/// All of `src/`, or of another folder of the project.
+/// All of `src/`, or of another folder of the project. What lies in a folder `files` is copied or read by the program, and
+/// no part of it.
 pub(super) fn sources(folder: &str) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut open = vec![root.clone()];
@@ -64,7 +79,9 @@ pub(super) fn sources(folder: &str) -> Vec<Source> {
         for entry in std::fs::read_dir(&current).expect("a folder of sources") {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
-                open.push(path);
+                if !path.ends_with("files") {
+                    open.push(path);
+                }
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let shown = path.strip_prefix(&root).expect("below the root").to_string_lossy().into_owned();
                 found.push(Source::new(&shown, &std::fs::read_to_string(&path).expect("a source file")));
