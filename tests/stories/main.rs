@@ -13,9 +13,13 @@ mod git;
 mod chat;
 
 mod config;
+
+mod layers;
+
 mod demo;
 
 mod planner;
 
 mod crash;
 mod store;
+mod full_database;
