@@ -75,9 +75,14 @@ impl Home {
         self.checks().join(format!("c{check}"))
     }
 
+    /// All runs.
+    pub fn runs(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+
     /// A run's own folder, written by its supervisor.
     pub fn run(&self, run: RunId) -> PathBuf {
-        self.root.join("runs").join(format!("r{run}"))
+        self.runs().join(format!("r{run}"))
     }
 
     /// Files an artifact task made.

@@ -109,8 +109,8 @@ pub async fn sending(conn: &mut Conn, due: &Due) -> Result<(), StoreError> {
 pub async fn sent(conn: &mut Conn, due: &Due, shown_as: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
     let now = ms(now);
     let result = sqlx::query!(
-        "UPDATE outbox SET ref = ?, shown_revision = ?, sent_at = ?, trouble = NULL, attempts = 0, \
-         state = CASE revision WHEN ?2 THEN 'sent' ELSE 'pending' END WHERE id = ?",
+        "UPDATE outbox SET ref = ?1, shown_revision = ?2, sent_at = ?3, trouble = NULL, attempts = 0, \
+         state = CASE revision WHEN ?2 THEN 'sent' ELSE 'pending' END WHERE id = ?4",
         shown_as,
         due.revision,
         now,
@@ -121,11 +121,18 @@ pub async fn sent(conn: &mut Conn, due: &Due, shown_as: &str, now: DateTime<Utc>
     expect_one(&result, "the message")
 }
 
-/// It did not arrive: again, not before `next_at`.
-pub async fn put_off(conn: &mut Conn, due: &Due, trouble: &str, next_at: DateTime<Utc>) -> Result<(), StoreError> {
-    let next_at = ms(next_at);
+/// It did not arrive, or `maybe_sent`: this or an earlier try may have. Again, not before `next_at`.
+pub async fn put_off(
+    conn: &mut Conn,
+    due: &Due,
+    trouble: &str,
+    maybe_sent: bool,
+    next_at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let (state, next_at) = (if maybe_sent { "sending" } else { "pending" }, ms(next_at));
     sqlx::query!(
-        "UPDATE outbox SET state = 'pending', trouble = ?, next_at = ? WHERE id = ? AND state = 'sending'",
+        "UPDATE outbox SET state = ?, trouble = ?, next_at = ? WHERE id = ? AND state = 'sending'",
+        state,
         trouble,
         next_at,
         due.id

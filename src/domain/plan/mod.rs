@@ -30,8 +30,9 @@ use std::sync::Arc;
 pub struct Snapshot {
     /// The configuration.
     pub settings: Arc<Settings>,
-    /// When this bot first ran: nights before it are nobody's fault.
-    pub installed_at: DateTime<Utc>,
+    /// When this bot first ran with something to look after: nights before it are nobody's fault. None: not yet, and no
+    /// night begins.
+    pub installed_at: Option<DateTime<Utc>>,
     /// Scheduled dates that have a nightly session row, at least the last 60.
     pub nights_seen: BTreeSet<NaiveDate>,
     /// Scheduled dates the owner asked to skip.

@@ -8,13 +8,14 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 /// Opens the night that is due, or records that it was missed: exactly one row a scheduled date, whatever the clock,
 /// the machine or the bot did meanwhile. `last` is the date of the last night that has started by now.
 pub(super) fn due_sessions(world: &Snapshot, last: NaiveDate, now: DateTime<Utc>, actions: &mut Vec<Action>) {
+    let Some(installed_at) = world.installed_at else { return };
     let schedule = &world.settings.schedule;
     let mut due = Vec::new();
     for date in last.iter_days().rev().take(NIGHTS_BETWEEN_MAX) {
         if world.nights_seen.contains(&date) {
             continue;
         }
-        if schedule.start_of(date) <= world.installed_at {
+        if schedule.start_of(date) <= installed_at {
             // The night during which the bot was installed is used while it can be, and is nobody's fault after.
             let night = (date == last && !world.skipped.contains(&date)).then(|| schedule.night(date));
             due.extend(night.filter(|night| schedule.late_start_possible(night, now)));

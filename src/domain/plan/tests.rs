@@ -46,7 +46,7 @@ fn settings() -> Settings {
 fn quiet(now: DateTime<Utc>) -> Snapshot {
     Snapshot {
         settings: Arc::new(settings()),
-        installed_at: at("10 12:00"),
+        installed_at: Some(at("10 12:00")),
         nights_seen: ["2026-03-10", "2026-03-11", "2026-03-12", "2026-03-13", "2026-03-14"]
             .map(|date| date.parse().unwrap())
             .into(),

@@ -145,7 +145,7 @@ impl World {
         let nightly = self.sessions.iter().filter(|row| row.session.kind == SessionKind::Nightly);
         Snapshot {
             settings: Arc::clone(&self.settings),
-            installed_at: self.installed_at,
+            installed_at: Some(self.installed_at),
             nights_seen: nightly.map(|row| row.session.date).collect(),
             skipped: self.skipped.clone(),
             paused: self.paused,

@@ -103,7 +103,7 @@ fn each_date_gets_its_night_or_the_reason_why_not() {
     let unseen = |now: &str, seen: &[&str]| {
         let mut world = quiet(at(now));
         world.nights_seen = seen.iter().map(|date| date.parse().unwrap()).collect();
-        world.installed_at = at("13 12:00");
+        world.installed_at = Some(at("13 12:00"));
         world
     };
     let off = "this machine or the bot was off or asleep when it should have run";
@@ -124,7 +124,7 @@ fn each_date_gets_its_night_or_the_reason_why_not() {
 fn the_night_of_the_installation_is_used_and_never_missed() {
     let installed = |moment: &str| {
         let now = at(moment);
-        let world = Snapshot { installed_at: now, nights_seen: BTreeSet::new(), ..quiet(now) };
+        let world = Snapshot { installed_at: Some(now), nights_seen: BTreeSet::new(), ..quiet(now) };
         next_of(&world, now)
     };
     assert!(installed("14 20:00").is_empty());

@@ -1,0 +1,213 @@
+//! kill -9 at every step of a night, then start again: the same end, no build twice at once, no lost reply, one brief.
+//!
+//! Real processes: the bot on a fast clock, supervisors, scripted agents in git clones. What is the same is read from
+//! the database, the vaults, the screen and the traces the agents leave; see `crash/end_state.rs`.
+#![cfg(target_os = "linux")]
+
+mod database;
+mod end_state;
+mod night;
+mod stage;
+
+use end_state::EndState;
+use night::{Night, Seen};
+use rustix::process::{Pid, Signal, kill_process};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Nights lived at the same time: most of a night is waiting.
+const AT_ONCE: usize = 3;
+
+/// The undisturbed night all others are compared with.
+struct Reference {
+    end: EndState,
+    speed: f64,
+    took: Duration,
+}
+
+/// Lives the night undisturbed, as fast as this machine can live it with room to spare: a night whose builds don't fit
+/// would differ for want of time.
+fn reference() -> &'static Reference {
+    static REFERENCE: OnceLock<Reference> = OnceLock::new();
+    REFERENCE.get_or_init(|| {
+        let mut speed = 2_400.0;
+        loop {
+            let mut night = Night::new(speed);
+            let since = Instant::now();
+            night.start(None);
+            assert_eq!(night.live(), Seen::Over);
+            let end = finish(&mut night);
+            let share = night.share_needed();
+            if share < 0.34 {
+                return Reference { end, speed, took: since.elapsed() };
+            }
+            println!("at {speed} times real time the builds need {:.0} % of the night: slower", share * 100.0);
+            assert!(speed > 100.0, "this machine is too slow for these tests\n{}", night.told());
+            speed /= 2.0;
+        }
+    })
+}
+
+/// Ends the bot and checks what must hold of any night.
+fn finish(night: &mut Night) -> EndState {
+    let status = night.end();
+    assert!(status.success(), "ended with {status}\n{}", night.told());
+    let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        end_state::check(night);
+        end_state::read(night)
+    }));
+    checked.unwrap_or_else(|panic| {
+        println!("{}", night.told());
+        std::panic::resume_unwind(panic)
+    })
+}
+
+/// Goes on after a kill to the end of the night, undisturbed, and compares.
+fn same_end(mut night: Night, what: &str) {
+    assert_eq!(night.live(), Seen::Over, "{what}");
+    let end = finish(&mut night);
+    let wanted = &reference().end;
+    assert!(end == *wanted, "{what}: not the same end\n{}\n--- is\n{end:#?}\n--- wanted\n{wanted:#?}", night.told());
+}
+
+/// A night with a death at this failpoint. False if the night does not pass so many.
+fn dies_at(place: u64) -> bool {
+    let mut night = Night::new(reference().speed);
+    night.start(Some(place));
+    if night.live() == Seen::Over {
+        finish(&mut night);
+        return false;
+    }
+    night.start(None);
+    same_end(night, &format!("after a kill at failpoint {place}"));
+    true
+}
+
+/// Runs `one` for 0, 1, 2 … on a few threads until it says stop, or `until`. Failures are collected, not hidden.
+fn at_once(until: u64, one: impl Fn(u64) -> bool + Sync) -> Vec<String> {
+    let (next, failures) = (AtomicU64::new(0), std::sync::Mutex::new(Vec::new()));
+    let stopped = AtomicUsize::new(0);
+    let work = || {
+        while stopped.load(Ordering::SeqCst) == 0 {
+            let number = next.fetch_add(1, Ordering::SeqCst);
+            if number >= until {
+                return;
+            }
+            match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| one(number))) {
+                Ok(true) => {}
+                Ok(false) => drop(stopped.fetch_add(1, Ordering::SeqCst)),
+                Err(panic) => failures.lock().unwrap().push(words(panic.as_ref())),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(work);
+        }
+    });
+    failures.into_inner().unwrap()
+}
+
+fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}
+
+/// A sample spread over the night; every one is in [`every_failpoint`].
+#[test]
+fn a_kill_at_any_step_changes_nothing() {
+    reference();
+    let places = [1, 9, 20, 34, 52, 71, 93, 118, 140, 163, 188, 215];
+    let failures = at_once(places.len() as u64, |number| {
+        let place = places[usize::try_from(number).unwrap()];
+        assert!(dies_at(place), "the night has fewer than {place} failpoints");
+        true
+    });
+    assert!(failures.is_empty(), "{} of {} nights:\n{}", failures.len(), places.len(), failures.join("\n=====\n"));
+}
+
+#[test]
+#[ignore = "some hundred nights: run by .ci/long"]
+fn every_failpoint() {
+    let since = Instant::now();
+    println!("the undisturbed night took {:.1} s", reference().took.as_secs_f64());
+    let survived = AtomicUsize::new(0);
+    let failures = at_once(u64::MAX, |number| {
+        let died = dies_at(number + 1);
+        survived.fetch_add(usize::from(died), Ordering::SeqCst);
+        died
+    });
+    println!(
+        "killed at {} failpoints, one a night, and started again: {} nights ended the same, {} did not; {} s",
+        survived.load(Ordering::SeqCst) + failures.len(),
+        survived.load(Ordering::SeqCst),
+        failures.len(),
+        since.elapsed().as_secs()
+    );
+    assert!(failures.is_empty(), "{}", failures.join("\n=====\n"));
+}
+
+/// Kills in all, and most in one night.
+const KILLS: usize = 500;
+const KILLS_A_NIGHT: usize = 6;
+
+#[test]
+#[ignore = "500 kills: run by .ci/long"]
+fn random_kills() {
+    let since = Instant::now();
+    let whole = reference().took;
+    let (kills, nights) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let failures = at_once(u64::MAX, |seed| {
+        let mut night = Night::new(reference().speed);
+        let mut random = Random(seed + 1);
+        for _ in 0..=random.below(KILLS_A_NIGHT as u64 - 1) {
+            night.start(None);
+            let until = Instant::now() + whole.mul_f64(random.below(1000) as f64 / 1000.0);
+            if night.live_until("the moment to kill it", |_| Instant::now() >= until) == Seen::Over {
+                night.kill();
+                break;
+            }
+            night.kill();
+            kills.fetch_add(1, Ordering::SeqCst);
+        }
+        night.start(None);
+        let lives = night.lives;
+        same_end(night, &format!("seed {seed}, after {} kills", lives - 1));
+        nights.fetch_add(1, Ordering::SeqCst);
+        kills.load(Ordering::SeqCst) < KILLS
+    });
+    println!(
+        "{} kills at random moments of {} nights: {} nights ended the same, {} did not; {} s",
+        kills.load(Ordering::SeqCst),
+        nights.load(Ordering::SeqCst) + failures.len(),
+        nights.load(Ordering::SeqCst),
+        failures.len(),
+        since.elapsed().as_secs()
+    );
+    assert!(failures.is_empty(), "{}", failures.join("\n=====\n"));
+}
+
+/// xorshift64: the same kills for the same seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        for _ in 0..3 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+        }
+        self.0 % limit
+    }
+}
+
+/// Kills exactly these processes.
+fn kill_all(processes: &[(u32, String)]) {
+    for (pid, _) in processes {
+        if let Some(pid) = i32::try_from(*pid).ok().and_then(Pid::from_raw) {
+            // One that has ended meanwhile is what was wanted.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+}
