@@ -156,16 +156,11 @@ pub(super) async fn card(
         TaskState::Open | TaskState::Draft => Some(choice::standing(&world, task, now)),
         TaskState::Done | TaskState::Dropped => None,
     };
-    let icon = match &standing {
-        Some(Standing::Locked { .. }) => "🔒",
-        Some(Standing::Draft) => "❔",
-        Some(Standing::Building) => "🔨",
-        Some(_) => "📝",
-        None => "•",
+    let (icon, intro) = match &standing {
+        Some(standing) => (standing_icon(standing), standing_words(standing, engine.settings())),
+        None => over(conn, task).await?,
     };
-    let mut message = Message::line(format!("{icon} #{} {}", task.id, task.spec.title));
-    message.intro =
-        standing.as_ref().map_or_else(|| task.state.as_str().into(), |s| standing_words(s, engine.settings()));
+    let mut message = Message::line(format!("{icon} #{} {}", task.id, task.spec.title)).intro(intro);
     message = message.section("", details(&world, task));
     Ok(match standing {
         Some(Standing::Locked { .. }) => message.row(approval_buttons(conn, task, now).await?.into()),
@@ -178,6 +173,34 @@ pub(super) async fn card(
         }
         _ => message,
     })
+}
+
+fn standing_icon(standing: &Standing) -> &'static str {
+    match standing {
+        Standing::Locked { .. } => "🔒",
+        Standing::Draft => "❔",
+        Standing::Building => "🔨",
+        _ => "📝",
+    }
+}
+
+/// How a task that is over ended.
+async fn over(conn: &mut Conn, task: &Task) -> Result<(&'static str, String), StoreError> {
+    let last = builds::of_task(conn, task.id, 1).await?.into_iter().next();
+    Ok(match last.and_then(|build| Some((build.outcome?, build.reason))) {
+        Some((outcome, reason)) if task.state == TaskState::Done => {
+            (outcome_icon(outcome), format!("{}: {reason}", outcome.as_str().replace('_', " ")))
+        }
+        _ => ("•", task.state.as_str().into()),
+    })
+}
+
+fn outcome_icon(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Verified => "✅",
+        Outcome::Unverified | Outcome::Flaky | Outcome::Unknown => "❔",
+        _ => "❌",
+    }
 }
 
 fn details(world: &Snapshot, task: &Task) -> Vec<Item> {
@@ -300,11 +323,7 @@ impl Engine {
             let mut tx = self.parts.store.begin().await?;
             let checks = checks::of_session(&mut tx, build.session).await?;
             let fact = facts::build_facts(self, &mut tx, vec![build.clone()], &checks).await?.remove(0);
-            let icon = match build.outcome {
-                Some(Outcome::Verified) => "✅",
-                Some(Outcome::Unverified | Outcome::Flaky | Outcome::Unknown) => "❔",
-                _ => "❌",
-            };
+            let icon = build.outcome.map_or("❌", outcome_icon);
             let mut item = Item::new(icon, build.reason.clone());
             item.evidence.extend(fact.measure_text.clone());
             item.evidence.extend(fact.result_ref.as_ref().map(|at| format!("kept at {at}")));

@@ -24,7 +24,7 @@ async fn a_late_bot_starts_a_late_night(stage: Stage) {
     assert_eq!(o.outcomes(1).await, [Some(Outcome::Verified)], "a late night builds at once");
     o.advance_to("07:00").await;
     let brief = o.expect("🌅 1 ready").await;
-    assert!(brief.text.contains("The night began 3 h late"), "{}", brief.text);
+    assert!(brief.text.contains("The night began 3.0 h late"), "{}", brief.text);
     assert!(brief.text.contains("off or asleep from 21:58 to 02:00"), "{}", brief.text);
     assert_eq!(o.report("2026-03-14")["started_late_minutes"], 180);
     o.finish().await;
@@ -96,7 +96,7 @@ async fn a_clock_set_back_repeats_nothing(stage: Stage) {
     o.advance_to("2026-03-15 03:00").await;
     o.clock_is_set_to("2026-03-15 00:00").await;
     o.says("/queue add Fix the names | 1h | bug").await;
-    o.expect("🔨 #2").await;
+    o.expect("#2 Fix the names").await;
     assert_eq!(o.outcomes(2).await, [Some(Outcome::Verified)], "the night goes on");
     o.advance_to("2026-03-15 07:00").await;
     o.expect("🌅 2 ready").await;

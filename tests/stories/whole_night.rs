@@ -10,6 +10,8 @@ use std::time::{Duration, SystemTime};
 
 both!(the_night_of_the_mission, a_restart_after_every_step_changes_nothing);
 
+/// The night lies far ahead, because a file made today is not old before that: its time of change can't be set back.
+///
 /// What the owner queues in the evening. The words with underscores are the agent's script.
 const EVENING: [&str; 8] = [
     "/queue add Optimize the cache | 4h | perf | app | details: agent_waits",
@@ -28,7 +30,7 @@ async fn the_night_of_the_mission(stage: Stage) {
         stage.set("health", "log_rotate_bytes = \"64 KiB\"").set("health", "databases = [\"@STAGE@/fitness.db\"]");
     untidy(stage.folder.path()).await;
     let logs = stage.folder.path().join("logs");
-    let mut o = stage.start("2026-03-14 21:58").await;
+    let mut o = stage.start("2037-03-14 21:58").await;
     for line in EVENING {
         o.says(line).await;
     }
@@ -62,7 +64,7 @@ async fn the_night_of_the_mission(stage: Stage) {
     the_report(&o).await;
     the_repositories(&o).await;
     o.advance_to("22:00").await;
-    assert_eq!(o.sounding(), ["brief:2026-03-14"]);
+    assert_eq!(o.sounding(), ["brief:2037-03-14"]);
     o.finish().await;
 }
 
@@ -121,11 +123,11 @@ async fn what_happened(o: &Overnight) {
 }
 
 async fn the_report(o: &Overnight) {
-    let report = o.report("2026-03-14");
+    let report = o.report("2037-03-14");
     let session = &o.sessions().await[0];
     let started = session.started_at.timestamp();
     assert_eq!(report["session_id"], format!("overnight_{started}"));
-    assert_eq!(report["started_at"], "2026-03-14T23:00:00+01:00");
+    assert_eq!(report["started_at"], "2037-03-14T23:00:00+01:00");
     assert_eq!(report["context"], "SLEEPING");
     assert_eq!(report["max_concurrent"], 3);
     assert_eq!(report["duration_hours"], 7.5);
@@ -175,8 +177,10 @@ async fn the_repositories(o: &Overnight) {
 async fn untidy(folder: &Path) {
     let logs = folder.join("logs");
     fs::create_dir(&logs).unwrap();
-    let evening = SystemTime::UNIX_EPOCH + Duration::from_secs(1_773_500_000);
-    for (name, bytes, age) in [("old.log", 50_000, 60), ("large.log", 300_000, 0), ("fresh.log", 100, 0)] {
+    let evening = SystemTime::UNIX_EPOCH + Duration::from_secs(2_120_650_000);
+    // The newest three of a folder are never cleaned, however old.
+    let made = [("old.log", 50_000, 60), ("large.log", 300_000, 0), ("fresh.log", 100, 0), ("mail.log", 100, 0)];
+    for (name, bytes, age) in made {
         fs::write(logs.join(name), "GET /daily 200\n".repeat(bytes / 15)).unwrap();
         let file = fs::File::options().write(true).open(logs.join(name)).unwrap();
         file.set_modified(evening - Duration::from_hours(24 * age)).unwrap();

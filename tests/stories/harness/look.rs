@@ -94,9 +94,21 @@ impl Overnight {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// A note an agent or command left for the story.
-    pub(crate) fn note(&self, name: &str) -> Option<String> {
-        std::fs::read_to_string(self.notes().join(name)).ok()
+    /// Writes a file beside the projects; returns its path.
+    pub(crate) fn writes(&self, name: &str, text: &str) -> String {
+        let path = self.stage_folder().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// A file beside the projects.
+    pub(crate) fn beside(&self, name: &str) -> Option<String> {
+        std::fs::read_to_string(self.stage_folder().join(name)).ok()
+    }
+
+    /// The folder all is in.
+    pub(crate) fn stage_folder(&self) -> PathBuf {
+        self.stage.folder.path().to_owned()
     }
 
     /// The checkout is gone, or changed by the owner, and the story knows.

@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 /// Real time after which nothing will happen any more.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Steps within one look; more go in circles.
-const MOST_STEPS: usize = 2_000;
+const MOST_STEPS: usize = 500;
 
 /// A chat with a person at it.
 #[async_trait::async_trait]
