@@ -37,6 +37,7 @@ async fn deliver(engine: &Engine, chat: &dyn Chat, due: Due) -> Result<(), Store
         Err(StoreError::Conflict(_)) => return Ok(()),
         Err(error) => return Err(error),
     }
+    failpoint::pass("before sending commit");
     tx.commit().await?;
     failpoint::pass("before send");
     let mut outgoing = Outgoing { key: due.key.clone(), message: due.message.clone(), silent: due.silent };
@@ -77,6 +78,7 @@ async fn record(
         // Left as "sending": the next try is marked as a repeat.
         Err(SendError::MaybeSent(what)) => {
             tracing::warn!(what, key = due.key, "a message may have arrived; sending it again, marked");
+            outbox::put_off_maybe_sent(&mut tx, due, &what, now + wait(due.attempts)).await?;
         }
     }
     tx.commit().await?;

@@ -185,6 +185,7 @@ async fn take_sample(engine: &Engine) -> Result<(), StoreError> {
         )
         .await?;
     }
+    failpoint::pass("before sample commit");
     tx.commit().await?;
     Ok(())
 }

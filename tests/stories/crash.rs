@@ -39,12 +39,12 @@ fn reference() -> &'static Reference {
             assert_eq!(night.live(), Seen::Over);
             let end = finish(&mut night);
             let share = night.share_needed();
-            if share < 0.34 {
+            if share < 0.4 {
                 return Reference { end, speed, took: since.elapsed() };
             }
             println!("at {speed} times real time the builds need {:.0} % of the night: slower", share * 100.0);
             assert!(speed > 100.0, "this machine is too slow for these tests\n{}", night.told());
-            speed /= 2.0;
+            speed /= 1.5;
         }
     })
 }
@@ -118,7 +118,7 @@ fn words(panic: &(dyn std::any::Any + Send)) -> String {
 #[test]
 fn a_kill_at_any_step_changes_nothing() {
     reference();
-    let places = [1, 9, 20, 34, 52, 71, 93, 118, 140, 163, 188, 215];
+    let places = [3, 17, 32, 54, 79, 108, 131, 160, 187, 214, 240, 262];
     let failures = at_once(places.len() as u64, |number| {
         let place = places[usize::try_from(number).unwrap()];
         assert!(dies_at(place), "the night has fewer than {place} failpoints");
@@ -187,6 +187,76 @@ fn random_kills() {
     );
     assert!(failures.is_empty(), "{}", failures.join("\n=====\n"));
 }
+
+/// The builds that had an agent, as task, attempt and outcome.
+fn builds(night: &Night) -> Vec<(i64, i64, String)> {
+    night.database.rows("SELECT task_id, attempt, outcome FROM build ORDER BY task_id, attempt")
+}
+
+fn build(task: i64, attempt: i64, outcome: &str) -> (i64, i64, String) {
+    (task, attempt, outcome.to_owned())
+}
+
+fn has_begun(night: &Night, task: i64) -> bool {
+    night.stage.agents().contains(&format!("start {task}"))
+}
+
+/// The supervisors' last child dies with nobody to say how it ended: tried again, and its strays are gone.
+#[test]
+fn a_killed_supervisor_costs_one_attempt() {
+    let mut night = Night::new(reference().speed);
+    // Far longer than the story takes: nothing here ends by itself.
+    night.stage.slow(1, 600);
+    night.start(None);
+    night.live_until("the agent of task 1", |night| has_begun(night, 1));
+    let supervisor = night.supervisor_of_agent(1);
+    let strays: Vec<_> =
+        night.stage.processes().into_iter().filter(|(_, line)| line.starts_with("sleep 600")).collect();
+    assert_eq!(strays.len(), 2, "{strays:?}");
+    kill_all(&[supervisor]);
+    assert_eq!(night.live(), Seen::Over);
+    finish(&mut night);
+    let wanted = [
+        build(1, 1, "transient"),
+        build(1, 2, "verified"),
+        build(2, 1, "tests_failed"),
+        build(3, 1, "transient"),
+        build(3, 2, "verified"),
+        build(4, 1, "verified"),
+        build(5, 1, "verified"),
+    ];
+    assert_eq!(builds(&night), wanted, "{}", night.told());
+}
+
+/// Power off and on: whatever ran is tried again, and what is not to be repeated is not.
+#[test]
+fn a_reboot_costs_one_attempt_of_what_ran() {
+    let mut night = Night::new(reference().speed);
+    night.stage.slow(1, 600);
+    night.stage.slow(2, 600);
+    night.start(None);
+    night.live_until("two agents", |night| has_begun(night, 1) && has_begun(night, 2));
+    let ran: Vec<i64> = night.database.rows::<(i64,)>(RUNNING).into_iter().map(|row| row.0).collect();
+    night.power_off();
+    night.start(None);
+    assert_eq!(night.live(), Seen::Over);
+    finish(&mut night);
+    let ended = builds(&night);
+    // Which other tasks had an agent at that moment is a matter of microseconds: of task 3 it may be its first or second.
+    for task in [1, 2].into_iter().chain(ran) {
+        let lost = night.database.number("SELECT COUNT(*) FROM audit WHERE kind = 'ended' AND text LIKE '%was lost%'");
+        assert!(lost >= 2 && ended.contains(&build(task, 1, "transient")), "task {task}: {ended:?}\n{}", night.told());
+    }
+    for (task, outcome) in [(1, "verified"), (2, "tests_failed"), (3, "verified"), (4, "verified")] {
+        let last = ended.iter().rfind(|build| build.0 == task).unwrap();
+        assert_eq!(last.2, outcome, "task {task}: {ended:?}\n{}", night.told());
+        assert_eq!(ended.iter().filter(|build| build.0 == task && build.2 == outcome).count(), 1);
+    }
+    assert_eq!(ended.iter().filter(|build| build.0 == 5).count(), 1, "{ended:?}");
+}
+
+const RUNNING: &str = "SELECT DISTINCT task_id FROM run JOIN build ON build.id = owner_id
+    WHERE owner_kind = 'build' AND run.step = 'agent' AND run.ended_at IS NULL AND task_id IN (1, 2)";
 
 /// xorshift64: the same kills for the same seed.
 struct Random(u64);

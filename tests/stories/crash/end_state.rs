@@ -39,9 +39,8 @@ pub(super) fn read(night: &Night) -> EndState {
     EndState {
         tasks: tasks(night),
         sessions: db.rows("SELECT kind, date, phase FROM session ORDER BY id"),
-        checks: db.rows(
-            "SELECT purpose, project, json_extract(verdict, '$.tests') FROM checks ORDER BY purpose, project, 3",
-        ),
+        checks: db
+            .rows("SELECT purpose, project, json_extract(verdict, '$.tests') FROM checks ORDER BY purpose, project, 3"),
         problems: problems(night),
         agents: counted(night.stage.agents()),
         posted: night.stage.posted(),
@@ -145,7 +144,8 @@ fn shown_once_or_marked(screen: &str) {
     assert!(!briefs.is_empty(), "no brief on the screen");
     assert!(briefs[1..].iter().all(|brief| brief.contains(mark)), "a second brief is not marked:\n{screen}");
     let marks = flat.matches(mark).count();
-    let first_shown = ["🌅 ", "🌙 ", "📝 #1 ", "📝 #2 ", "📝 #3 ", "🔒 #4 ", "🔒 #5 ", "✅ #4 ", "✅ #5 ", "🔎 #3 ", "⏱️ "];
+    let first_shown =
+        ["🌅 ", "🌙 ", "📝 #1 ", "📝 #2 ", "📝 #3 ", "🔒 #4 ", "🔒 #5 ", "✅ #4 ", "✅ #5 ", "🔎 #3 ", "⏱️ "];
     let shown = |start: &&str| screen.lines().filter(|line| line.starts_with(*start)).count();
     let repeats: usize = first_shown.iter().map(|start| shown(start).saturating_sub(1)).sum();
     assert!(repeats <= marks, "{repeats} messages were repeated, {marks} are marked as repeats:\n{screen}");

@@ -22,7 +22,10 @@ const TYPED: [(&str, &str); 8] = [
     ("/queue add Break alpha | 1h | bug | high | alpha", "#2 Break alpha"),
     ("/queue add Retry beta | 1h | bug | beta", "#3 Retry beta"),
     ("/queue add Draw dashboard | 1h | feature | beta", "#4 Draw dashboard"),
-    ("/queue add Post the news | 1h | action | external | ! sh -c \"echo posted >> @STAGE@/witness/posted\"", "#5 Post the news"),
+    (
+        "/queue add Post the news | 1h | action | external | ! sh -c \"echo posted >> @STAGE@/witness/posted\"",
+        "#5 Post the news",
+    ),
     ("/approve 4", "#4 \"Draw dashboard\" is approved"),
     ("/approve 5", "#5 \"Post the news\" is approved"),
     ("/why 3", "🔎 #3 Retry beta"),
@@ -125,6 +128,32 @@ impl Night {
             bot.process.wait().unwrap();
         }
         self.forget_bot();
+    }
+
+    /// The supervisor of a task's running agent.
+    pub(super) fn supervisor_of_agent(&self, task: i64) -> (u32, String) {
+        let runs: Vec<(i64, i64)> = self.database.rows(
+            "SELECT task_id, run.id FROM run JOIN build ON build.id = owner_id
+             WHERE owner_kind = 'build' AND run.step = 'agent' AND run.ended_at IS NULL",
+        );
+        let (_, run) = runs.iter().find(|(of, _)| *of == task).expect("an open run");
+        let folder = format!("supervise {} ", self.stage.path("home").join(format!("runs/r{run}")).display());
+        self.stage.processes().into_iter().find(|(_, line)| line.contains(&folder)).expect("a supervisor")
+    }
+
+    /// Kills everything of this night at once: bot, supervisors, agents and what they started.
+    pub(super) fn power_off(&mut self) {
+        self.kill();
+        let since = Instant::now();
+        loop {
+            let left = self.stage.processes();
+            if left.is_empty() {
+                return;
+            }
+            super::kill_all(&left);
+            assert!(since.elapsed() < PATIENCE, "can't be killed: {left:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Ends the bot politely and gives its exit status.

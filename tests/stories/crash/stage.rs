@@ -174,7 +174,7 @@ impl Stage {
             fs::write(&path, b"GET /daily 200 in 31 ms\n".repeat(bytes / 24)).unwrap();
             fs::File::options().write(true).open(&path).unwrap().set_modified(evening - age).unwrap();
         };
-        for number in 1..=3 {
+        for number in 1..=5 {
             file(&format!("web-{number}.log"), 100_000, 60 * day);
         }
         file("worker.log", 11_000_000, Duration::from_hours(2));
