@@ -19,33 +19,15 @@ use std::time::{Duration, Instant};
 /// Nights lived at the same time: most of a night is waiting.
 const AT_ONCE: usize = 3;
 
-/// The undisturbed night all others are compared with.
-struct Reference {
-    end: EndState,
-    speed: f64,
-    took: Duration,
-}
-
-/// Lives the night undisturbed, as fast as this machine can live it with room to spare: a night whose builds don't fit
-/// would differ for want of time.
-fn reference() -> &'static Reference {
-    static REFERENCE: OnceLock<Reference> = OnceLock::new();
+/// The undisturbed night all others are compared with, and how long it took.
+fn reference() -> &'static (EndState, Duration) {
+    static REFERENCE: OnceLock<(EndState, Duration)> = OnceLock::new();
     REFERENCE.get_or_init(|| {
-        let mut speed = 2_400.0;
-        loop {
-            let mut night = Night::new(speed);
-            let since = Instant::now();
-            night.start(None);
-            assert_eq!(night.live(), Seen::Over);
-            let end = finish(&mut night);
-            let share = night.share_needed();
-            if share < 0.4 {
-                return Reference { end, speed, took: since.elapsed() };
-            }
-            println!("at {speed} times real time the builds need {:.0} % of the night: slower", share * 100.0);
-            assert!(speed > 100.0, "this machine is too slow for these tests\n{}", night.told());
-            speed /= 1.5;
-        }
+        let mut night = Night::new();
+        let since = Instant::now();
+        night.start(None);
+        assert_eq!(night.live(), Seen::Over);
+        (finish(&mut night), since.elapsed())
     })
 }
 
@@ -67,20 +49,46 @@ fn finish(night: &mut Night) -> EndState {
 fn same_end(mut night: Night, what: &str) {
     assert_eq!(night.live(), Seen::Over, "{what}");
     let end = finish(&mut night);
-    let wanted = &reference().end;
-    assert!(end == *wanted, "{what}: not the same end\n{}\n--- is\n{end:#?}\n--- wanted\n{wanted:#?}", night.told());
+    let (wanted, _) = reference();
+    assert!(end == *wanted, "{what}: not the same end\n{}\n{}", differences(wanted, &end), night.told());
 }
 
-/// A night with a death at this failpoint. False if the night does not pass so many.
-fn dies_at(place: u64) -> bool {
-    let mut night = Night::new(reference().speed);
-    night.start(Some(place));
+/// The lines in which two end states differ.
+fn differences(wanted: &EndState, is: &EndState) -> String {
+    let (wanted, is) = (format!("{wanted:#?}"), format!("{is:#?}"));
+    let only = |these: &str, those: &str, sign: &str| {
+        let others: Vec<&str> = those.lines().collect();
+        let own = these.lines().filter(|line| !others.contains(line));
+        own.map(|line| format!("{sign} {}\n", line.trim())).collect::<String>()
+    };
+    format!("{}{}", only(&wanted, &is, "-"), only(&is, &wanted, "+"))
+}
+
+/// Where the bot dies: at the n-th failpoint it passes.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// From the evening to the end of the last build.
+    Night(u64),
+    /// Of the morning with its report and brief.
+    Morning(u64),
+}
+
+/// A night with a death at this place. False if the night does not pass so many.
+fn dies_at(place: Place) -> bool {
+    let mut night = Night::new();
+    let (first, morning) = match place {
+        Place::Night(number) => (Some(number), None),
+        Place::Morning(number) => (None, Some(number)),
+    };
+    night.morning_failpoint = morning;
+    night.start(first);
     if night.live() == Seen::Over {
         finish(&mut night);
         return false;
     }
+    night.morning_failpoint = None;
     night.start(None);
-    same_end(night, &format!("after a kill at failpoint {place}"));
+    same_end(night, &format!("after a kill at {place:?}"));
     true
 }
 
@@ -118,10 +126,11 @@ fn words(panic: &(dyn std::any::Any + Send)) -> String {
 #[test]
 fn a_kill_at_any_step_changes_nothing() {
     reference();
-    let places = [3, 17, 32, 54, 79, 108, 131, 160, 187, 214, 240, 262];
+    let night = [3, 17, 32, 54, 79, 108, 131, 160, 187, 214].map(Place::Night);
+    let places: Vec<_> = night.into_iter().chain([5, 12].map(Place::Morning)).collect();
     let failures = at_once(places.len() as u64, |number| {
         let place = places[usize::try_from(number).unwrap()];
-        assert!(dies_at(place), "the night has fewer than {place} failpoints");
+        assert!(dies_at(place), "there are not so many failpoints: {place:?}");
         true
     });
     assert!(failures.is_empty(), "{} of {} nights:\n{}", failures.len(), places.len(), failures.join("\n=====\n"));
@@ -131,20 +140,24 @@ fn a_kill_at_any_step_changes_nothing() {
 #[ignore = "some hundred nights: run by .ci/long"]
 fn every_failpoint() {
     let since = Instant::now();
-    println!("the undisturbed night took {:.1} s", reference().took.as_secs_f64());
-    let survived = AtomicUsize::new(0);
-    let failures = at_once(u64::MAX, |number| {
-        let died = dies_at(number + 1);
-        survived.fetch_add(usize::from(died), Ordering::SeqCst);
-        died
-    });
-    println!(
-        "killed at {} failpoints, one a night, and started again: {} nights ended the same, {} did not; {} s",
-        survived.load(Ordering::SeqCst) + failures.len(),
-        survived.load(Ordering::SeqCst),
-        failures.len(),
-        since.elapsed().as_secs()
-    );
+    println!("the undisturbed night took {:.1} s", reference().1.as_secs_f64());
+    let mut failures = vec![];
+    for (what, place) in [("the night", Place::Night as fn(u64) -> Place), ("the morning", Place::Morning)] {
+        let survived = AtomicUsize::new(0);
+        let failed = at_once(u64::MAX, |number| {
+            let died = dies_at(place(number + 1));
+            survived.fetch_add(usize::from(died), Ordering::SeqCst);
+            died
+        });
+        let same = survived.load(Ordering::SeqCst);
+        println!(
+            "killed at each of {} failpoints of {what}, one a night, and started again: {same} ended the same, {} did not",
+            same + failed.len(),
+            failed.len()
+        );
+        failures.extend(failed);
+    }
+    println!("{} s", since.elapsed().as_secs());
     assert!(failures.is_empty(), "{}", failures.join("\n=====\n"));
 }
 
@@ -156,10 +169,10 @@ const KILLS_A_NIGHT: usize = 6;
 #[ignore = "500 kills: run by .ci/long"]
 fn random_kills() {
     let since = Instant::now();
-    let whole = reference().took;
+    let (_, whole) = reference();
     let (kills, nights) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let failures = at_once(u64::MAX, |seed| {
-        let mut night = Night::new(reference().speed);
+        let mut night = Night::new();
         let mut random = Random(seed + 1);
         for _ in 0..=random.below(KILLS_A_NIGHT as u64 - 1) {
             night.start(None);
@@ -204,7 +217,7 @@ fn has_begun(night: &Night, task: i64) -> bool {
 /// The supervisors' last child dies with nobody to say how it ended: tried again, and its strays are gone.
 #[test]
 fn a_killed_supervisor_costs_one_attempt() {
-    let mut night = Night::new(reference().speed);
+    let mut night = Night::new();
     // Far longer than the story takes: nothing here ends by itself.
     night.stage.slow(1, 600);
     night.start(None);
@@ -231,7 +244,7 @@ fn a_killed_supervisor_costs_one_attempt() {
 /// Power off and on: whatever ran is tried again, and what is not to be repeated is not.
 #[test]
 fn a_reboot_costs_one_attempt_of_what_ran() {
-    let mut night = Night::new(reference().speed);
+    let mut night = Night::new();
     night.stage.slow(1, 600);
     night.stage.slow(2, 600);
     night.start(None);
