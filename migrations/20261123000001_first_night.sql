@@ -278,3 +278,4 @@ CREATE TABLE operation (
     task_id  INTEGER,                             -- for which task
     done_at  INTEGER                              -- when it was seen to have happened
 ) STRICT;
+CREATE INDEX operation_open ON operation (subject) WHERE done_at IS NULL;

@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::config::{Config, TERMINAL_OWNER};
 use crate::domain::settings::Settings;
 use crate::engine::home::Home;
-use crate::engine::{Engine, Parts, deliver, inbound};
+use crate::engine::{Engine, Parts, deliver, failpoint, inbound};
 use crate::git::Git;
 use crate::host::probe::{Probe, SystemProbe};
 use crate::runner::LocalRunner;
@@ -159,6 +159,7 @@ pub async fn note_start(engine: &Engine) -> Result<(), StoreError> {
     if is_set_up(engine.settings()) {
         control::installed_at(&mut tx, engine.now()).await?;
     }
+    failpoint::pass("before start commit");
     tx.commit().await?;
     Ok(())
 }

@@ -132,12 +132,7 @@ async fn open_session(
     if new.kind == SessionKind::Single { Ok(()) } else { say::started(engine, conn, &session, now).await }
 }
 
-async fn start_build(
-    engine: &Engine,
-    conn: &mut Conn,
-    new: &NewBuild,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
+async fn start_build(engine: &Engine, conn: &mut Conn, new: &NewBuild, now: DateTime<Utc>) -> Result<(), StoreError> {
     tasks::count_attempt(conn, new.task, new.revision, new.attempts_before).await?;
     let task = tasks::get(conn, new.task).await?;
     if new.needs_approval {
@@ -196,6 +191,7 @@ async fn take_sample(engine: &Engine) -> Result<(), StoreError> {
         )
         .await?;
     }
+    failpoint::pass("before sample commit");
     tx.commit().await?;
     Ok(())
 }

@@ -39,6 +39,7 @@ pub(super) async fn stop(engine: &Engine, run: RunId, reason: StopReason) -> Res
     audit::append(&mut tx, engine.now(), "planner", "stop", None, &format!("run {run} is asked to stop: {reason}"))
         .await?;
     tx.commit().await?;
+    failpoint::pass("after stop commit");
     ask_to_stop(engine, run, reason);
     Ok(())
 }
@@ -182,7 +183,10 @@ async fn read_progress(engine: &Engine, build: BuildId) -> Result<(), StoreError
 async fn lost(engine: &Engine, run: &Run) -> Result<(), StoreError> {
     let (runner, folder) = (engine.parts.runner.clone(), engine.parts.home.run(run.id));
     match blocking(move || runner.sweep_lost(&folder)).await {
-        Ok(end) => ended(engine, run, end).await,
+        Ok(end) => {
+            failpoint::pass("lost run swept");
+            ended(engine, run, end).await
+        }
         Err(error) => {
             tracing::error!(%error, run = %run.id, "can't clean up after a lost run; again at the next step");
             Ok(())

@@ -1,6 +1,6 @@
 //! What the bot says unasked, and the cards: each is written into the outbox in the transaction of what it tells.
 
-use super::{Engine, facts};
+use super::{Engine, facts, failpoint};
 use crate::domain::brief::{BriefButton, brief as brief_message};
 use crate::domain::build::Outcome;
 use crate::domain::button::Meaning;
@@ -340,6 +340,7 @@ impl Engine {
             )
             .await?;
             builds::told(&mut tx, build.id, now).await?;
+            failpoint::pass("before told commit");
             tx.commit().await?;
             self.live.outbox.notify_one();
         }

@@ -120,7 +120,7 @@ pub(super) fn check(night: &Night) {
     let posted = night.stage.posted();
     assert!(posted == 1 || (posted == 0 && unknown == 1), "the action happened {posted} times");
     assert_eq!(db.number("SELECT COUNT(*) FROM session WHERE kind = 'nightly'"), 1);
-    assert_eq!(db.texts("SELECT key FROM outbox WHERE key LIKE 'brief:%'"), ["brief:2026-03-14"]);
+    assert_eq!(db.texts("SELECT key FROM outbox WHERE key LIKE 'brief:%'"), [format!("brief:{}", night.date())]);
     shown_once_or_marked(&screen);
     // Every build that was decided on has an end that was written down, and each decision stands in one unbroken row.
     let [spawned, ended, builds] = [

@@ -2,19 +2,23 @@
 
 use super::database::Database;
 use super::stage::Stage;
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Generous: two cores may be shared by many tests.
 const PATIENCE: Duration = Duration::from_mins(3);
 const LOOK: Duration = Duration::from_millis(30);
-/// 2026-03-14 22:00 UTC, an hour before the night begins, in milliseconds since 1970.
-const EVENING: i64 = 1_773_525_600_000;
-const DAY: &str = "2026-03-14";
+/// How many times as fast as real time: the hours for builds are 44 s, many times what they need on a busy machine.
+const SPEED: f64 = 600.0;
+/// The same for the morning, in which nothing is built.
+const MORNING_SPEED: f64 = 3_000.0;
+/// So many days ahead lies the night: what the machine wrote today is old by then.
+const AHEAD: TimeDelta = TimeDelta::days(45);
 
 /// What the owner types, and what they see then. All but the last is typed in the evening.
 const TYPED: [(&str, &str); 8] = [
@@ -35,8 +39,12 @@ const TYPED: [(&str, &str); 8] = [
 pub(super) struct Night {
     pub(super) stage: Stage,
     pub(super) database: Database,
-    /// How many times as fast as real time.
-    speed: f64,
+    /// Ten minutes before the night begins.
+    evening: DateTime<Utc>,
+    /// Whether all is built, and what is left is the report and the brief.
+    is_morning: bool,
+    /// At which failpoint of the morning the bot is to die.
+    pub(super) morning_failpoint: Option<u64>,
     bot: Option<Bot>,
     /// How many lines have their answer.
     answered: usize,
@@ -62,20 +70,37 @@ pub(super) enum Seen {
 }
 
 impl Night {
-    pub(super) fn new(speed: f64) -> Self {
-        let stage = Stage::set(SystemTime::UNIX_EPOCH + Duration::from_millis(EVENING.unsigned_abs()));
+    pub(super) fn new() -> Self {
+        let mut stage = Stage::new();
+        let evening = (stage.made_at() + AHEAD).date_naive().and_hms_opt(22, 50, 0).unwrap().and_utc();
+        stage.set(evening.into());
         let database = Database(stage.path("home").join("overnight.sqlite"));
-        Self { stage, database, speed, bot: None, answered: 0, typed: false, lives: 0 }
+        Self {
+            stage,
+            database,
+            evening,
+            is_morning: false,
+            morning_failpoint: None,
+            bot: None,
+            answered: 0,
+            typed: false,
+            lives: 0,
+        }
+    }
+
+    /// The night's date.
+    pub(super) fn date(&self) -> NaiveDate {
+        self.evening.date_naive()
     }
 
     /// Starts the bot at the moment the night has reached.
     pub(super) fn start(&mut self, failpoint: Option<u64>) {
         assert!(self.bot.is_none(), "it runs already");
-        let from = chrono::DateTime::from_timestamp_millis(self.reached()).unwrap();
+        let speed = if self.is_morning { MORNING_SPEED } else { SPEED };
         let append = |name: &str| File::options().create(true).append(true).open(self.stage.path(name)).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_overnight"));
         command.arg("--home").arg(self.stage.path("home")).arg("--config").arg(self.stage.path("overnight.toml"));
-        command.args(["run", "--rehearse-from", &from.to_rfc3339(), "--speed", &self.speed.to_string()]);
+        command.args(["run", "--rehearse-from", &self.reached().to_rfc3339(), "--speed", &speed.to_string()]);
         command.args(failpoint.map(|place| format!("--failpoint={place}")));
         command.current_dir(self.stage.root()).env("HOME", self.stage.root());
         command.stdin(Stdio::piped()).stdout(append("screen")).stderr(append("errors"));
@@ -85,10 +110,13 @@ impl Night {
         self.lives += 1;
     }
 
-    /// The last moment this night left a trace of, in milliseconds since 1970.
-    fn reached(&self) -> i64 {
+    /// The last moment this night left a trace of.
+    fn reached(&self) -> DateTime<Utc> {
         let trace = "SELECT MAX(at) FROM (SELECT MAX(at) AS at FROM audit UNION ALL SELECT MAX(at) FROM sample)";
-        self.database.number(trace).max(EVENING)
+        let trace = DateTime::from_timestamp_millis(self.database.number(trace)).unwrap();
+        // A minute before the report is due: hours in which nothing would happen are left out.
+        let morning = self.evening + TimeDelta::minutes(7 * 60 + 39);
+        trace.max(if self.is_morning { morning } else { self.evening })
     }
 
     /// One look: types what is next to be typed, and says how things stand.
@@ -99,7 +127,20 @@ impl Night {
             return Seen::Killed;
         }
         self.read_and_type();
-        if self.answered == TYPED.len() && self.is_over() { Seen::Over } else { Seen::Under }
+        if self.answered < TYPED.len() {
+            return Seen::Under;
+        }
+        if !self.is_morning && self.is_built() {
+            let status = self.end();
+            assert!(status.success(), "ended with {status}\n{}", self.told());
+            self.is_morning = true;
+            self.start(self.morning_failpoint);
+        }
+        if self.is_over() { Seen::Over } else { Seen::Under }
+    }
+
+    fn is_built(&self) -> bool {
+        self.open() == 0 && self.database.number("SELECT COUNT(*) FROM task WHERE state <> 'done'") == 0
     }
 
     /// Looks until the night is over or the bot was killed.
@@ -128,6 +169,32 @@ impl Night {
             bot.process.wait().unwrap();
         }
         self.forget_bot();
+    }
+
+    /// The supervisor of a task's running agent.
+    pub(super) fn supervisor_of_agent(&self, task: i64) -> (u32, String) {
+        let runs: Vec<(i64, i64)> = self.database.rows(
+            "SELECT task_id, run.id FROM run JOIN build ON build.id = owner_id
+             WHERE owner_kind = 'build' AND run.step = 'agent' AND run.ended_at IS NULL",
+        );
+        let (_, run) = runs.iter().find(|(of, _)| *of == task).expect("an open run");
+        let folder = format!("supervise {} ", self.stage.path("home").join(format!("runs/r{run}")).display());
+        self.stage.processes().into_iter().find(|(_, line)| line.contains(&folder)).expect("a supervisor")
+    }
+
+    /// Kills everything of this night at once: bot, supervisors, agents and what they started.
+    pub(super) fn power_off(&mut self) {
+        self.kill();
+        let since = Instant::now();
+        loop {
+            let left = self.stage.processes();
+            if left.is_empty() {
+                return;
+            }
+            super::kill_all(&left);
+            assert!(since.elapsed() < PATIENCE, "can't be killed: {left:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Ends the bot politely and gives its exit status.
@@ -198,14 +265,6 @@ impl Night {
         )
     }
 
-    /// What share of the time for builds went by before the last one ended.
-    pub(super) fn share_needed(&self) -> f64 {
-        let last = self.database.number("SELECT MAX(ended_at) FROM build");
-        let [begin, end] = ["SELECT MAX(spawn_at) FROM session", "SELECT MAX(spawn_until) FROM session"]
-            .map(|sql| self.database.number(sql));
-        (last - begin) as f64 / (end - begin) as f64
-    }
-
     /// All that was shown in all lives.
     pub(super) fn screen(&self) -> String {
         fs::read_to_string(self.stage.path("screen")).unwrap_or_default()
@@ -213,7 +272,7 @@ impl Night {
 
     /// The report of the night.
     pub(super) fn report(&self) -> serde_json::Value {
-        let path = self.stage.path("home").join(format!("reports/{DAY}.json"));
+        let path = self.stage.path("home").join(format!("reports/{}.json", self.date()));
         serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
     }
 
