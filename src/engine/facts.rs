@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::domain::build::{Build, Check, CheckPurpose, TestsVerdict, Verdict};
-use crate::domain::facts::{BaseRedFact, BuildFact, NightFacts, PatternFact, ProblemFact, ThrottleFact};
+use crate::domain::facts::{BaseRedFact, BuildFact, NightFacts, PatternFact, ProblemFact, ThrottleFact, by_task};
 use crate::domain::plan::{Snapshot, choice};
 use crate::domain::session::Session;
 use crate::domain::status::StatusFacts;
@@ -211,10 +211,10 @@ pub async fn status(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Res
         now,
         zone: settings.schedule.zone,
         paused: world.paused,
-        builds: running.into_iter().chain(ended).collect(),
+        builds: last_attempts(&running.into_iter().chain(ended).collect::<Vec<_>>()),
         next: next.collect(),
         waiting: waiting.collect(),
-        permits_max: u32::try_from(permits.max).unwrap_or(u32::MAX),
+        permits_max: u32::try_from(settings.limits.max_builds).unwrap_or(u32::MAX),
         permits_blocked: permits.blocked_by.iter().map(ToString::to_string).chain(permits.unknown).collect(),
         resources: resources(engine, &world),
         next_wake: Some((wake.0, wake.1.to_owned())),
@@ -222,6 +222,11 @@ pub async fn status(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Res
         locked: u32::try_from(locked(&world).len()).unwrap_or(u32::MAX),
         session,
     })
+}
+
+/// Each task by its last attempt: a first try that was repeated since is no failure.
+fn last_attempts(builds: &[BuildFact]) -> Vec<BuildFact> {
+    by_task(builds).into_iter().map(|task| task.last.clone()).collect()
 }
 
 /// Disk, memory and load as last measured.

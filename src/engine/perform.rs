@@ -130,12 +130,7 @@ async fn open_session(
     if new.kind == SessionKind::Single { Ok(()) } else { say::started(engine, conn, &session, now).await }
 }
 
-async fn start_build(
-    engine: &Engine,
-    conn: &mut Conn,
-    new: &NewBuild,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
+async fn start_build(engine: &Engine, conn: &mut Conn, new: &NewBuild, now: DateTime<Utc>) -> Result<(), StoreError> {
     tasks::count_attempt(conn, new.task, new.revision, new.attempts_before).await?;
     let task = tasks::get(conn, new.task).await?;
     if new.needs_approval {

@@ -1,6 +1,8 @@
 //! Stories: one module per thing a user can see. One binary, so linking happens once.
 mod approval;
 mod delivery;
+mod harness;
+mod host;
 mod input;
 mod kinds;
 mod morning;
@@ -8,8 +10,6 @@ mod schedule;
 mod throttle;
 mod verify;
 mod whole_night;
-mod harness;
-mod host;
 
 mod runner;
 
