@@ -204,10 +204,11 @@ fn total(night: &Night<'_>) -> Option<Item> {
     own.then(|| Item::new("📊", format!("Total: {hours} hours of work completed{when}")))
 }
 
-/// Asks only what can be answered: nothing built leaves nothing to review, an empty queue nothing to build.
+/// Asks only what can be answered: nothing built leaves nothing to review, an empty queue nothing to build. A locked
+/// task counts as something to build: it may be approved by the tap above.
 fn closing(message: Message, night: &Night<'_>, buttons: &mut MakeButton<'_>) -> Message {
     let reviewable = [Standing::Ready, Standing::Unproven].into_iter().any(|s| night.count(s) > 0);
-    let buildable = night.facts.queue_ready_tonight > 0;
+    let buildable = night.facts.queue_open > 0;
     let text = match (reviewable, buildable) {
         (true, true) => "Ready to review or should I keep building?",
         (true, false) => "Ready to review?",

@@ -4,6 +4,7 @@
 //! again. An agent's percentage is drawn as it claims it; without one a bar is drawn from the estimate and says so.
 
 use super::facts::{BuildFact, Standing};
+use super::id::TaskId;
 use super::message::{Item, Message};
 use super::report::context;
 use super::session::{Phase, Session};
@@ -12,6 +13,7 @@ use super::task::limits::TITLE_CHARS;
 use super::words::{clock, clock_12, counted, hours, one_decimal, plain, span};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use std::collections::BTreeSet;
 
 /// Most waiting or next tasks that are listed; more are counted.
 pub const LISTED: usize = 5;
@@ -39,6 +41,8 @@ pub struct StatusFacts {
     pub next: Vec<(Task, String)>,
     /// Tasks that can't be built now, each with what it waits for.
     pub waiting: Vec<(Task, String)>,
+    /// Those of the builds' tasks that run because the owner approved them.
+    pub approved: BTreeSet<TaskId>,
     /// How many of the waiting ones wait for an approval.
     pub locked: u32,
     /// Most builds at once.
@@ -227,6 +231,24 @@ pub fn started(facts: &StatusFacts) -> Message {
         lines.push(Item::new("🔒", format!("{} for your approval", wait(facts.locked))));
     }
     Message::line("🌙 Overnight session started").section("", lines)
+}
+
+/// What a session says when its first builds have started, in the mission's words; the progress checks replace it.
+pub fn spawned(facts: &StatusFacts) -> Message {
+    let items: Vec<Item> = facts
+        .builds
+        .iter()
+        .map(|build| {
+            let approved =
+                if facts.approved.contains(&build.task.id) { "Approved by you" } else { "Auto-approved: Yes" };
+            Item::new("🔨", format!("Spawned: {}", plain(&build.task.spec.title, TITLE_CHARS)))
+                .evidence(format!("Category: {}", build.task.spec.category.title()))
+                .evidence(format!("Estimated: {}", build.task.spec.estimate_text()))
+                .evidence(approved)
+        })
+        .collect();
+    let started = super::words::counted(facts.builds.len(), "build");
+    Message::line(format!("🏗️ {started} started at {}", clock(facts.now, facts.zone))).section("", capped(items, 0))
 }
 
 /// The progress check a session sends while it builds, in the mission's words.

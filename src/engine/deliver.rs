@@ -37,6 +37,7 @@ async fn deliver(engine: &Engine, chat: &dyn Chat, due: Due) -> Result<(), Store
         Err(StoreError::Conflict(_)) => return Ok(()),
         Err(error) => return Err(error),
     }
+    failpoint::pass("before sending commit");
     tx.commit().await?;
     failpoint::pass("before send");
     let mut outgoing = Outgoing { key: due.key.clone(), message: due.message.clone(), silent: due.silent };

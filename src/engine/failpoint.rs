@@ -1,7 +1,7 @@
 //! Failpoints: places where a test build can be made to die, to prove that a crash between any two steps is survived.
 //!
-//! Only in debug builds: a release build holds no trace of them. `OVERNIGHT_FAILPOINT=<n>` (read by the
-//! configuration) ends the process by SIGKILL at the n-th place passed, so nothing is flushed or cleaned up.
+//! Only in debug builds: a release build holds no trace of them. `overnight run --failpoint <n>` ends the process by
+//! SIGKILL at the n-th place passed, so nothing is flushed or cleaned up.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

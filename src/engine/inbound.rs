@@ -57,6 +57,7 @@ pub async fn store(engine: &Engine, chat: &str, incoming: &Incoming) -> Result<b
     let body = serde_json::to_string(incoming).map_err(|error| StoreError::BadRow(error.to_string()))?;
     let mut tx = engine.store().begin().await?;
     let new = inbox::insert(&mut tx, chat, &incoming.key, &body, engine.now()).await?;
+    failpoint::pass("before update stored");
     tx.commit().await?;
     failpoint::pass("update stored");
     engine.wake();

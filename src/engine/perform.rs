@@ -1,11 +1,11 @@
 //! One action → one transaction, or one effect begun. Nothing is decided here: what is written was planned, and every
 //! write names the state it expects.
 
-use super::{Engine, effects, failpoint, runs, say};
+use super::{Engine, effects, failpoint, garbage, runs, say};
 use crate::domain::build::{CheckPurpose, Outcome, RunOwner, StopReason};
 use crate::domain::id::TaskId;
 use crate::domain::plan::{Action, BuildEnd, NewBuild, NewSession, TaskAfter};
-use crate::domain::session::{Phase, SessionKind};
+use crate::domain::session::SessionKind;
 use crate::domain::task::TaskState;
 use crate::store::{
     Conn, StoreError, approvals, audit, builds, checks, control, health, runs as run_rows, sessions, tasks,
@@ -32,6 +32,9 @@ pub(super) async fn perform(engine: &Engine, action: &Action) -> Result<(), Stor
     failpoint::pass("before commit");
     tx.commit().await?;
     failpoint::pass("after commit");
+    if matches!(action, Action::EndBuild(_) | Action::EndCheck { .. } | Action::OpenSession(_)) {
+        garbage::sweep(engine).await?;
+    }
     Ok(())
 }
 
@@ -45,11 +48,7 @@ async fn record(engine: &Engine, conn: &mut Conn, action: &Action, now: DateTime
         }
         Action::EnterPhase { session, from, to } => {
             sessions::set_phase(conn, *session, *from, *to).await?;
-            audit::append(conn, now, PLANNER, "phase", None, &format!("session {session}: {from} → {to}")).await?;
-            if *to == Phase::Building {
-                say::live_status(engine, conn, *session, now).await?;
-            }
-            Ok(())
+            audit::append(conn, now, PLANNER, "phase", None, &format!("session {session}: {from} → {to}")).await
         }
         Action::ProgressCheck { session, slot } => {
             sessions::progress_told(conn, *session, *slot).await?;
@@ -61,7 +60,10 @@ async fn record(engine: &Engine, conn: &mut Conn, action: &Action, now: DateTime
             audit::append(conn, now, PLANNER, "brief", None, &format!("the brief of session {session} is on its way"))
                 .await
         }
-        Action::StartBuild(new) => start_build(engine, conn, new, now).await,
+        Action::StartBuild(new) => {
+            start_build(engine, conn, new, now).await?;
+            say::spawned(engine, conn, new.session, now).await
+        }
         Action::StartBaseCheck { session, project } => {
             checks::insert(conn, *session, project, "", CheckPurpose::Base, None, now).await?;
             audit::append(
@@ -189,6 +191,7 @@ async fn take_sample(engine: &Engine) -> Result<(), StoreError> {
         )
         .await?;
     }
+    failpoint::pass("before sample commit");
     tx.commit().await?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What the bot says unasked, and the cards: each is written into the outbox in the transaction of what it tells.
 
-use super::{Engine, facts};
+use super::{Engine, facts, failpoint};
 use crate::domain::brief::{BriefButton, brief as brief_message};
 use crate::domain::build::Outcome;
 use crate::domain::button::Meaning;
@@ -10,10 +10,10 @@ use crate::domain::plan::Snapshot;
 use crate::domain::plan::choice::{self, Standing};
 use crate::domain::session::{Phase, Session, SessionKind};
 use crate::domain::settings::Settings;
-use crate::domain::status::{progress_check, started as started_message};
+use crate::domain::status::{progress_check, spawned as spawned_message, started as started_message};
 use crate::domain::task::{Task, TaskKind, TaskState};
 use crate::domain::words::clock;
-use crate::store::{Conn, StoreError, builds, buttons, checks, outbox, sessions, snapshot};
+use crate::store::{Conn, StoreError, builds, buttons, checks, outbox, sessions};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
 
@@ -45,6 +45,28 @@ pub(super) async fn started(
     outbox::say(conn, &engine.parts.home_chat, &key, &started_message(&status), true, now).await
 }
 
+/// A build that starts later than this after the first one is told by the next progress check.
+const FIRST_SPAWN: TimeDelta = TimeDelta::minutes(5);
+
+/// What was started first, until the progress checks replace it.
+pub(super) async fn spawned(
+    engine: &Engine,
+    conn: &mut Conn,
+    session: SessionId,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let session = sessions::get(conn, session).await?;
+    if session.kind == SessionKind::Single || session.progress_at.is_some() {
+        return Ok(());
+    }
+    let status = facts::status(engine, conn, now).await?;
+    if status.builds.iter().any(|fact| now - fact.build.started_at > FIRST_SPAWN) {
+        return Ok(());
+    }
+    let key = format!("live:{}", session.id);
+    outbox::say(conn, &engine.parts.home_chat, &key, &spawned_message(&status), true, now).await
+}
+
 /// The one live status message of a session, edited in place.
 pub(super) async fn live_status(
     engine: &Engine,
@@ -53,6 +75,10 @@ pub(super) async fn live_status(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let status = facts::status(engine, conn, now).await?;
+    // A night that builds nothing has no progress to tell; the brief says why.
+    if status.builds.is_empty() {
+        return Ok(());
+    }
     let key = format!("live:{session}");
     outbox::say(conn, &engine.parts.home_chat, &key, &progress_check(&status), true, now).await
 }
@@ -126,7 +152,7 @@ pub(super) async fn card(
     task: &Task,
     now: DateTime<Utc>,
 ) -> Result<Message, StoreError> {
-    let world = snapshot::load(conn, engine.settings(), std::collections::BTreeSet::new(), now).await?;
+    let world = facts::world(engine, conn, now).await?;
     let standing = match task.state {
         TaskState::Open | TaskState::Draft => Some(choice::standing(&world, task, now)),
         TaskState::Done | TaskState::Dropped => None,
@@ -201,7 +227,7 @@ fn details(world: &Snapshot, task: &Task) -> Vec<Item> {
         items.push(Item::new("⏰", format!("not before {}", local.format("%a %H:%M"))));
     }
     if !spec.details.trim().is_empty() {
-        items.push(Item { quote: spec.details.clone(), ..Item::new("", "Details") });
+        items.push(Item { quote: spec.details.clone(), quoted_from: "you wrote".into(), ..Item::default() });
     }
     items
 }
@@ -315,6 +341,7 @@ impl Engine {
             )
             .await?;
             builds::told(&mut tx, build.id, now).await?;
+            failpoint::pass("before told commit");
             tx.commit().await?;
             self.live.outbox.notify_one();
         }

@@ -185,7 +185,8 @@ fn newest_of_each_folder(found: &HashMap<FileId, Found>, keep: usize) -> std::co
     }
     let mut newest = std::collections::HashSet::new();
     for files in folders.values_mut() {
-        files.sort_by_key(|file| std::cmp::Reverse(file.modified));
+        // Equal times are told apart by name: every look has to keep the same files.
+        files.sort_by(|a, b| (b.modified, &a.path).cmp(&(a.modified, &b.path)));
         newest.extend(files.iter().take(keep).map(|file| file.id));
     }
     newest

@@ -94,7 +94,8 @@ pub async fn of_task(conn: &mut Conn, task: TaskId, limit: i64) -> Result<Vec<En
     entries(rows)
 }
 
-/// Writes down a mutation of a repository or of the owner's files before it happens. Returns its row.
+/// Writes down a mutation of a repository or of the owner's files before it happens. Returns its row: that of the same
+/// mutation, announced before an interruption and not seen to have happened, if there is one.
 pub async fn operation(
     conn: &mut Conn,
     at: DateTime<Utc>,
@@ -105,6 +106,15 @@ pub async fn operation(
     task: Option<TaskId>,
 ) -> Result<i64, StoreError> {
     let (at, task) = (ms(at), task.map(|task| task.0));
+    let announced = sqlx::query_scalar!(
+        "SELECT id FROM operation WHERE subject = ? AND kind = ? AND after IS ? AND done_at IS NULL",
+        subject,
+        kind,
+        after
+    );
+    if let Some(id) = announced.fetch_optional(&mut *conn).await? {
+        return Ok(id);
+    }
     let result = sqlx::query!(
         "INSERT INTO operation (at, kind, subject, before, after, task_id) VALUES (?, ?, ?, ?, ?, ?)",
         at,

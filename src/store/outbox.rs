@@ -27,7 +27,8 @@ pub struct Due {
     pub next_at: DateTime<Utc>,
 }
 
-/// Says something, or changes what was said under this key. Saying exactly the same again changes nothing.
+/// Says something, or changes what was said under this key. Saying exactly the same again changes nothing. What is being
+/// sent stays so: if that send is cut off, an earlier text may have arrived.
 pub async fn say(
     conn: &mut Conn,
     chat: &str,
@@ -39,8 +40,8 @@ pub async fn say(
     let (message, silent, now) = (to_json(message)?, i64::from(silent), ms(now));
     sqlx::query!(
         "INSERT INTO outbox (chat, key, message, silent, next_at, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5) \
-         ON CONFLICT (chat, key) DO UPDATE SET message = excluded.message, revision = revision + 1, state = 'pending', \
-         attempts = 0, next_at = excluded.next_at WHERE message <> excluded.message AND state <> 'gone'",
+         ON CONFLICT (chat, key) DO UPDATE SET message = excluded.message, revision = revision + 1, \
+         state = CASE state WHEN 'sending' THEN 'sending' ELSE 'pending' END, attempts = 0, next_at = excluded.next_at WHERE message <> excluded.message AND state <> 'gone'",
         chat,
         key,
         message,

@@ -32,7 +32,7 @@ pub async fn load(
     let last = samples.iter().map(|sample| sample.at).filter(|at| *at <= now).max();
     Ok(Snapshot {
         settings: Arc::clone(settings),
-        installed_at: control::read_installed_at(conn).await?.unwrap_or(now),
+        installed_at: control::read_installed_at(conn).await?,
         nights_seen: sessions::dates_seen(conn).await?,
         skipped: control::skipped(conn, today - TimeDelta::days(70)).await?,
         paused: control::paused(conn).await?,

@@ -2,7 +2,8 @@
 
 use super::phrase::{change_lines, ready_line, tests_line, title, titled, why};
 use super::{BriefButton, MakeButton, Night, SECTION_ITEMS};
-use crate::domain::facts::{BuildFact, Standing, TaskNight};
+use crate::domain::build::BuildStep;
+use crate::domain::facts::{BuildFact, NightFacts, Standing, TaskNight};
 use crate::domain::message::{Item, Message};
 use crate::domain::pattern;
 use crate::domain::task::Task;
@@ -19,6 +20,7 @@ pub(super) fn add(message: Message, night: &Night<'_>, buttons: &mut MakeButton<
     // A night that came to nothing has no use for a queue line unless there is a queue.
     let queue = if facts.queue_open == 0 && night.tasks.is_empty() { vec![] } else { vec![queue] };
     message
+        .section("🔴 Red before anything was built", red_bases(facts))
         .section("🚀 What shipped", shipped)
         .section("🏗️ Still building", tasks(night, Standing::Building, building))
         .section("🔁 Will be tried again", tasks(night, Standing::Again, again))
@@ -31,6 +33,15 @@ pub(super) fn add(message: Message, night: &Night<'_>, buttons: &mut MakeButton<
         .section("🗒️ Queue", queue)
         .section("⏸️ Throttled", throttled(night))
         .section("📝 Notes", notes(night))
+}
+
+/// Said first: what was broken already is nobody's build's fault, and builds were judged by what they broke or mended.
+fn red_bases(facts: &NightFacts) -> Vec<Item> {
+    capped(facts.base_red.iter().map(|red| {
+        let item = Item::new("", plain(&red.project, 80));
+        let detail = plain(&red.detail, 300);
+        if detail.is_empty() { item } else { item.evidence(detail) }
+    }))
 }
 
 /// The items of one standing, at most [`SECTION_ITEMS`], the rest counted.
@@ -79,12 +90,14 @@ fn shipped(night: &Night<'_>, task: &TaskNight<'_>) -> Item {
 
 fn building(night: &Night<'_>, task: &TaskNight<'_>) -> Item {
     let (fact, facts) = (task.last, night.facts);
+    let checking = fact.build.step == BuildStep::Checking;
     let text = match fact.build.progress {
+        _ if checking => format!("{} (being verified)", title(fact)),
         Some(percent) => format!("{} ({}% complete)", title(fact), percent.min(100)),
         None => title(fact),
     };
     let mut item = Item::new("🔨", text);
-    if fact.build.progress.is_some() {
+    if fact.build.progress.is_some() && !checking {
         item.evidence.push("The percentage is the agent's own".into());
     }
     let estimate = fact.task.spec.estimate_text();
@@ -163,11 +176,6 @@ fn needs_you(night: &Night<'_>, buttons: &mut MakeButton<'_>) -> Vec<Item> {
         item.evidence = why(task.last);
         item.evidence.extend(log_line(task.last));
         items.push(item);
-    }
-    for red in &facts.base_red {
-        let item = Item::new("🔴", format!("{} was red before anything was built", plain(&red.project, 80)));
-        let detail = plain(&red.detail, 300);
-        items.push(if detail.is_empty() { item } else { item.evidence(detail) });
     }
     // Buttons are stored as they are made, so none is made for a task that is only counted.
     let room = SECTION_ITEMS.saturating_sub(items.len()).max(5);

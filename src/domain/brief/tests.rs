@@ -26,6 +26,10 @@ fn a_full_night() {
         🌅 2 ready · 1 still building · 1 failed · 1 unverified · 3 need you
         Good morning! Two things are ready: the nutrition calculations (5.2× faster) and the docs for fitness API endpoints. One is still building and should finish by 9:10am. Also fixed two system problems.
 
+        🔴 Red before anything was built
+        blog
+           - 2 tests fail: a and b
+
         🚀 What shipped
         ✅ Optimize nutrition calculations (Performance)
            - 5.2× faster (210 ms → 40 ms)
@@ -71,8 +75,6 @@ fn a_full_night() {
 
         🔒 Needs you
         🚨 disk: about 2 nights left
-        🔴 blog was red before anything was built
-           - 2 tests fail: a and b
         🔒 #8 Post the weekly summary (External actions, 1h)
            - Locked by its text: asks for an e-mail
         [✅ Approve] [✖️ Reject]
@@ -221,7 +223,8 @@ fn a_long_list_is_counted_and_gets_no_needless_buttons() {
         made += 1;
         Some(labelled(what))
     });
-    assert_eq!(made, 2 * SECTION_ITEMS);
+    // Two for each task shown, and keep building.
+    assert_eq!(made, 2 * SECTION_ITEMS + 1);
     assert!(text(&message).contains("and 480 more locked tasks"));
     assert!(message.verdict.contains("500 need you"));
     assert_eq!(brief(&facts, &mut |_| None).all_buttons().count(), 0);

@@ -11,6 +11,7 @@ fn facts() -> StatusFacts {
     let mut quiet = fact(9, task(9, "Speed up search", Category::Performance, 4), None, "15 02:00", None);
     quiet.build.attempt = 2;
     StatusFacts {
+        approved: std::collections::BTreeSet::new(),
         now: at("15 03:30"),
         zone: ZONE,
         session: Some(session),

@@ -6,7 +6,7 @@ use crate::domain::build::{Build, HostFailure};
 use crate::domain::id::{BuildId, CheckId};
 use crate::domain::settings::Project;
 use crate::domain::task::{Task, TaskKind};
-use crate::engine::Engine;
+use crate::engine::{Engine, failpoint};
 use crate::git::{self, CloneTarget, CopyLimits, GitError, Sha};
 use crate::store::{StoreError, builds, checks, tasks};
 use std::path::Path;
@@ -27,6 +27,7 @@ pub(super) async fn prepare_build(engine: &Engine, id: BuildId) -> Result<(), St
         (build, task)
     };
     let made = make_build(engine, &build, &task).await;
+    failpoint::pass("build prepared");
     let mut tx = engine.store().begin().await?;
     match made {
         Ok(base) => builds::prepared(&mut tx, id, base.as_deref()).await?,
@@ -93,6 +94,7 @@ pub(super) async fn prepare_check(engine: &Engine, id: CheckId) -> Result<(), St
         checks::get(&mut conn, id).await?
     };
     let made = make_check(engine, id, &check.project, &check.commit).await;
+    failpoint::pass("check prepared");
     let mut tx = engine.store().begin().await?;
     match made {
         Ok(commit) => checks::prepared(&mut tx, id, commit.as_str()).await?,

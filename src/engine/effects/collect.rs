@@ -5,7 +5,7 @@ use crate::domain::build::{Build, Change, HostFailure};
 use crate::domain::id::BuildId;
 use crate::domain::session::Session;
 use crate::domain::task::{Task, TaskKind};
-use crate::engine::Engine;
+use crate::engine::{Engine, failpoint};
 use crate::git::{self, BuildRefs, CommitMessage, Person, Sha};
 use crate::store::{StoreError, audit, builds, sessions, tasks};
 use std::path::Path;
@@ -25,6 +25,7 @@ pub(super) async fn collect(engine: &Engine, id: BuildId) -> Result<(), StoreErr
         TaskKind::Artifact => files(&engine.home().artifacts(task.id)).map(|change| (None, change)),
         TaskKind::Code | TaskKind::Action => commit(engine, &build, &task, &session).await,
     };
+    failpoint::pass("result collected");
     let mut tx = engine.store().begin().await?;
     match collected {
         Ok((commit, change)) => {
@@ -73,8 +74,10 @@ async fn commit(
     if let Some(commit) = &collected.commit {
         let subject = format!("{name}.git {}", refs.result.as_str());
         let operation = note(engine, &subject, commit, build).await.map_err(|error| plain(error.to_string()))?;
+        failpoint::pass("refs announced");
         vault.record_ref(&refs.base, &base, None).await.map_err(git_failure)?;
         vault.record_ref(&refs.result, commit, None).await.map_err(git_failure)?;
+        failpoint::pass("refs set");
         done(engine, operation).await.map_err(|error| plain(error.to_string()))?;
     }
     Ok((collected.commit.clone(), change(&collected)))

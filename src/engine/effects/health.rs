@@ -74,6 +74,7 @@ async fn note_fixed(engine: &Engine, session: SessionId, fixed: &[Checked]) -> R
     audit::append(&mut tx, now, "host", "health", None, &text).await?;
     buttons::forget(&mut tx, now - TimeDelta::days(30)).await?;
     sessions::health_done(&mut tx, session).await?;
+    failpoint::pass("before health commit");
     tx.commit().await?;
     Ok(())
 }

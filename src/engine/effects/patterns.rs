@@ -5,7 +5,7 @@ use crate::domain::pattern::{Pattern, TaskEvent, mine, same_title, weekday_name}
 use crate::domain::proposal::text_lock;
 use crate::domain::session::Session;
 use crate::domain::task::{Task, TaskState};
-use crate::engine::Engine;
+use crate::engine::{Engine, failpoint};
 use crate::store::health::{StoredPattern, insert_pattern};
 use crate::store::{Conn, StoreError, audit, sessions, tasks};
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
@@ -46,6 +46,7 @@ pub(super) async fn check(engine: &Engine, id: SessionId) -> Result<(), StoreErr
     audit::append(&mut tx, now, "planner", "patterns", None, &format!("{} habits expected tomorrow", habits.len()))
         .await?;
     sessions::patterns_done(&mut tx, id).await?;
+    failpoint::pass("before patterns commit");
     tx.commit().await?;
     Ok(())
 }
