@@ -96,6 +96,7 @@ CREATE TABLE build (
     task_id        INTEGER NOT NULL REFERENCES task (id), -- which task
     session_id     INTEGER NOT NULL REFERENCES session (id), -- started in which session
     attempt        INTEGER NOT NULL,              -- 1 for the first
+    slot           INTEGER NOT NULL,              -- 0, 1, … unique among its project's open builds: its port range
     step           TEXT    NOT NULL,              -- preparing … ended
     started_at     INTEGER NOT NULL,              -- when it started: also its lease on a permit, held until ended
     step_at        INTEGER NOT NULL,              -- when the step it is in began

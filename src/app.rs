@@ -114,15 +114,15 @@ impl OnlyOne {
     }
 }
 
-/// Runs the bot with these chats until `stop` is cancelled or, with `until_idle`, until its session has ended and no
+/// Runs the bot, whose place the caller has taken, with these chats until `stop` is cancelled or, with `until_idle`, until its session has ended and no
 /// build runs. Returns after a clean end; builds that still run live on.
 pub async fn run(
     engine: &Engine,
+    _only_one: OnlyOne,
     chats: Vec<Arc<dyn Chat>>,
     stop: CancellationToken,
     until_idle: bool,
 ) -> anyhow::Result<()> {
-    let _only_one = OnlyOne::take(engine.home())?;
     note_start(engine).await?;
     let tasks = TaskTracker::new();
     for chat in chats {
@@ -144,10 +144,21 @@ pub async fn run(
     Ok(outcome?)
 }
 
-/// Writes down that this bot exists, at its first start.
+/// Whether there is anything a night could be about. Without, the bot waits quietly.
+fn is_set_up(settings: &Settings) -> bool {
+    let health = &settings.health;
+    !(settings.projects.is_empty()
+        && settings.agents.is_empty()
+        && health.log_roots.is_empty()
+        && health.databases.is_empty())
+}
+
+/// Writes down that this bot exists, at its first start with something to look after.
 pub async fn note_start(engine: &Engine) -> Result<(), StoreError> {
     let mut tx = engine.store().begin().await?;
-    control::installed_at(&mut tx, engine.now()).await?;
+    if is_set_up(engine.settings()) {
+        control::installed_at(&mut tx, engine.now()).await?;
+    }
     failpoint::pass("before start commit");
     tx.commit().await?;
     Ok(())

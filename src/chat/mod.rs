@@ -10,6 +10,7 @@ pub mod terminal;
 use crate::domain::message::Message;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// One thing a person did in a chat: wrote a line, or tapped a button.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,4 +94,9 @@ pub trait Chat: Send + Sync {
 
     /// Answers a tap at once with a short text. Too late is no error.
     async fn toast(&self, tap: &str, text: &str);
+
+    /// How long a send or edit may take; after that its answer counts as lost.
+    fn send_limit(&self) -> Duration {
+        Duration::from_mins(1)
+    }
 }

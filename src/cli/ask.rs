@@ -17,7 +17,11 @@ const PAGE: RenderOptions = RenderOptions { width: 100, color: false };
 /// Does one chat command and prints its answer.
 pub(super) async fn ask(config: &Config, text: String, json: bool) -> anyhow::Result<ExitCode> {
     let engine = app::engine(config, Outside::real()?).await?;
-    let reply = answer(&engine, &text).await?;
+    let mut reply = answer(&engine, &text).await?;
+    if text == "/status" && !OnlyOne::is_taken(engine.home()) {
+        reply.message.closing = "The bot is not running; start it with: overnight run".into();
+        reply.data["bot_running"] = false.into();
+    }
     print(&reply, json)
 }
 
@@ -74,8 +78,13 @@ pub(super) async fn brief(config: &Config, json: bool) -> anyhow::Result<ExitCod
     print(&reply, json)
 }
 
-/// Steps until no due session is in a phase `pending` holds for. A running bot does this itself.
+/// Steps until no due session is in a phase `pending` holds for. A running bot does this itself; and while builds could
+/// be started, nothing is done here: asking for a report starts no night.
 async fn catch_up(engine: &Engine, pending: impl Fn(Phase) -> bool) -> anyhow::Result<()> {
+    let night = engine.settings().schedule.night_containing(engine.now());
+    if night.is_some_and(|night| engine.now() < night.report) {
+        return Ok(());
+    }
     let Ok(_only_one) = OnlyOne::take(engine.home()) else { return Ok(()) };
     loop {
         let stepped = engine.step().await?;

@@ -40,9 +40,10 @@ pub(super) async fn run(config: &Config, args: RunArgs) -> anyhow::Result<ExitCo
     let engine = app::engine(config, outside).await?;
     let _log = log_to_file(&engine, &config.log_level)?;
     failpoint::arm(args.failpoint.unwrap_or(0));
+    let only_one = app::OnlyOne::take(engine.home())?;
     say_what_is_missing(config, &engine);
     let stop = app::stop_on_signals()?;
-    app::run(&engine, vec![Arc::new(terminal(clock))], stop, false).await?;
+    app::run(&engine, only_one, vec![Arc::new(terminal(clock))], stop, false).await?;
     Ok(ExitCode::SUCCESS)
 }
 

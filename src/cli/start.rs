@@ -13,16 +13,14 @@ pub(super) async fn start(config: &Config) -> anyhow::Result<ExitCode> {
     let engine = app::engine(config, outside).await?;
     let _log = run::log_to_file(&engine, &config.log_level)?;
     let stop = app::stop_on_signals()?;
-    {
-        let _only_one = app::OnlyOne::take(engine.home())?;
-        // Opens tonight's session if it is due; what is due by itself is not started by hand again.
-        app::note_start(&engine).await?;
-        engine.step().await?;
-        if app::is_idle(&engine).await? {
-            let reply = ask::answer(&engine, "/night start").await?;
-            ask::print(&reply, false)?;
-        }
+    let only_one = app::OnlyOne::take(engine.home())?;
+    // Opens tonight's session if it is due; what is due by itself is not started by hand again.
+    app::note_start(&engine).await?;
+    engine.step().await?;
+    if app::is_idle(&engine).await? {
+        let reply = ask::answer(&engine, "/night start").await?;
+        ask::print(&reply, false)?;
     }
-    app::run(&engine, vec![Arc::new(run::terminal(clock))], stop, true).await?;
+    app::run(&engine, only_one, vec![Arc::new(run::terminal(clock))], stop, true).await?;
     Ok(ExitCode::SUCCESS)
 }

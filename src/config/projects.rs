@@ -108,7 +108,7 @@ fn capacity(section: &mut Section<'_>, project: &mut Project, settings: &Setting
     if let Some(field) = &port_base {
         project.port_base = Some(field.whole(1024..=65_535)?);
         if ports(project, settings).is_none() {
-            return Err(field.bad("a port low enough that max_builds * ports_per_build more ports end by 65535"));
+            return Err(field.bad("a port low enough that (max_builds + 1) * ports_per_build more ports end by 65535"));
         }
     }
     Ok(())
@@ -131,7 +131,8 @@ fn known_agent(field: &Field<'_>, settings: &Settings) -> Result<String, ConfigE
 fn ports(project: &Project, settings: &Settings) -> Option<(u16, u16)> {
     let builds = project.max_builds.unwrap_or(usize::MAX).min(settings.limits.max_builds);
     let (first, _) = project.ports(0)?;
-    let (_, last) = project.ports(builds.saturating_sub(1))?;
+    // One range more than builds: checks have their own.
+    let (_, last) = project.ports(builds)?;
     Some((first, last))
 }
 

@@ -49,6 +49,9 @@ pub struct Item {
     /// Someone else's words (an agent's summary, a log): shown as a quote, never as the bot's own statement.
     #[serde(default)]
     pub quote: String,
+    /// Whose words: a phrase before the quote, such as `you wrote`. Empty: the agent's.
+    #[serde(default)]
+    pub quoted_from: String,
     /// Buttons for this item, at most three.
     #[serde(default)]
     pub buttons: Vec<Button>,

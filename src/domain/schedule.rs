@@ -121,7 +121,7 @@ impl Schedule {
     /// The instants of the night scheduled to start on `date`. Total: even where a clock change swallows the whole
     /// building window, one second of it is left, so that every date has one night with its steps in order.
     pub fn night(&self, date: NaiveDate) -> Night {
-        let start = first_instant(self.zone, date.and_time(self.session_start));
+        let start = self.start_of(date);
         let patterns = self.step(date, self.patterns_at).max(start);
         let spawn = self.step(date, self.spawn_at).max(patterns);
         let report = self.ending(date, self.report_at).max(spawn + TimeDelta::seconds(1));
@@ -141,18 +141,31 @@ impl Schedule {
         first_instant(self.zone, date.and_time(time))
     }
 
+    /// When the night of `date` starts.
+    pub fn start_of(&self, date: NaiveDate) -> DateTime<Utc> {
+        first_instant(self.zone, date.and_time(self.session_start))
+    }
+
+    /// The date of the last night that has started by `now`, whether or not it is over.
+    pub fn last_started(&self, now: DateTime<Utc>) -> NaiveDate {
+        // A start never comes before that of the date before it, so the first one found going back is the last one.
+        // One date ahead, since a clock set back over midnight repeats the end of a date.
+        let mut date = next_day(self.local(now).date_naive());
+        while self.start_of(date) > now && previous_day(date) != date {
+            date = previous_day(date);
+        }
+        date
+    }
+
     /// The night that is on: `start <= now < brief`.
     pub fn night_containing(&self, now: DateTime<Utc>) -> Option<Night> {
-        self.nights_around(now).into_iter().rev().find(|night| night.start <= now && now < night.brief)
+        Some(self.night(self.last_started(now))).filter(|night| night.start <= now && now < night.brief)
     }
 
     /// The night that is on, else the next one.
     pub fn current_or_next(&self, now: DateTime<Utc>) -> Night {
-        let around = self.nights_around(now);
-        self.night_containing(now)
-            .or_else(|| around.into_iter().find(|night| night.start > now))
-            // Only at the end of the calendar (year 262142) is there no later date.
-            .unwrap_or_else(|| self.night(self.local(now).date_naive()))
+        let last = self.night(self.last_started(now));
+        if now < last.brief { last } else { self.night(next_day(last.date)) }
     }
 
     /// The nights whose start lies in `(after, now]`, oldest first; the latest [`NIGHTS_BETWEEN_MAX`] of them.
@@ -203,17 +216,6 @@ impl Schedule {
     /// `now` on the owner's clock.
     pub fn local(&self, now: DateTime<Utc>) -> DateTime<Tz> {
         now.with_timezone(&self.zone)
-    }
-
-    /// Every night that can be on at `now` or be the next one, by date. Two dates back, since a zone may skip a day.
-    fn nights_around(&self, now: DateTime<Utc>) -> Vec<Night> {
-        let mut date = previous_day(previous_day(self.local(now).date_naive()));
-        let mut nights = Vec::with_capacity(5);
-        for _ in 0..5 {
-            nights.push(self.night(date));
-            date = next_day(date);
-        }
-        nights
     }
 }
 

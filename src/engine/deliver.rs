@@ -45,15 +45,16 @@ async fn deliver(engine: &Engine, chat: &dyn Chat, due: Due) -> Result<(), Store
         outgoing.message.closing =
             format!("{} (Sent again: whether it arrived before is not known.)", outgoing.message.closing).trim().into();
     }
-    let sent = match &due.shown_as {
-        Some(shown) => {
-            let shown = MessageRef(shown.clone());
-            chat.edit(&shown, &outgoing).await.map(|()| shown)
-        }
-        None => chat.send(&outgoing).await,
-    };
+    // A front-end whose answer never comes must not hold up the rest for ever.
+    let sent = tokio::time::timeout(chat.send_limit(), show(chat, due.shown_as.clone(), &outgoing)).await;
+    let sent = sent.unwrap_or_else(|_| Err(SendError::MaybeSent("no answer in time".into())));
     failpoint::pass("after send");
     record(engine, chat, &due, sent).await
+}
+
+async fn show(chat: &dyn Chat, shown: Option<String>, outgoing: &Outgoing) -> Result<MessageRef, SendError> {
+    let Some(shown) = shown.map(MessageRef) else { return chat.send(outgoing).await };
+    chat.edit(&shown, outgoing).await.map(|()| shown)
 }
 
 async fn record(
@@ -73,12 +74,12 @@ async fn record(
         }
         Err(SendError::Retry { what, after_secs }) => {
             let asked = after_secs.and_then(|secs| TimeDelta::try_seconds(i64::try_from(secs).ok()?));
-            outbox::put_off(&mut tx, due, &what, now + asked.unwrap_or_else(|| wait(due.attempts))).await?;
+            let again = now + asked.unwrap_or_else(|| wait(due.attempts));
+            outbox::put_off(&mut tx, due, &what, due.maybe_sent, again).await?;
         }
-        // Left as "sending": the next try is marked as a repeat.
         Err(SendError::MaybeSent(what)) => {
             tracing::warn!(what, key = due.key, "a message may have arrived; sending it again, marked");
-            outbox::put_off_maybe_sent(&mut tx, due, &what, now + wait(due.attempts)).await?;
+            outbox::put_off(&mut tx, due, &what, true, now + wait(due.attempts)).await?;
         }
     }
     tx.commit().await?;

@@ -20,7 +20,7 @@ pub async fn night(
     now: DateTime<Utc>,
 ) -> Result<NightFacts, StoreError> {
     let settings = engine.settings();
-    let world = snapshot::load(conn, settings, std::collections::BTreeSet::new(), now).await?;
+    let world = world(engine, conn, now).await?;
     let checks = checks::of_session(conn, session.id).await?;
     let (_, _, late) = sessions::outputs(conn, session.id).await?;
     let next_night = settings.schedule.current_or_next(now);
@@ -49,6 +49,16 @@ pub async fn night(
         finished_since: vec![],
         session: session.clone(),
     })
+}
+
+/// The whole state as the planner would see it now, for answering. Where nothing was measured lately (the command line
+/// without a running bot) it is measured on the spot.
+pub async fn world(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Result<Snapshot, StoreError> {
+    let mut world = snapshot::load(conn, engine.settings(), std::collections::BTreeSet::new(), now).await?;
+    if world.samples.is_empty() {
+        world.samples.push(engine.parts.probe.sample(now));
+    }
+    Ok(world)
 }
 
 /// Locked tasks that nobody approved, in queue order.
@@ -182,7 +192,7 @@ fn measured(engine: &Engine, task: &Task, base: Option<&Verdict>, result: Option
 /// What `/status` is made from.
 pub async fn status(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Result<StatusFacts, StoreError> {
     let settings = engine.settings();
-    let world = snapshot::load(conn, settings, std::collections::BTreeSet::new(), now).await?;
+    let world = world(engine, conn, now).await?;
     let permits = world.permits();
     let session = world.sessions.iter().filter(|s| s.is_open()).max_by_key(|s| s.id).cloned();
     let checks = world.checks.clone();
@@ -223,10 +233,17 @@ pub async fn status(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Res
         permits_blocked: permits.blocked_by.iter().map(ToString::to_string).chain(permits.unknown).collect(),
         resources: resources(engine, &world),
         next_wake: Some((wake.0, wake.1.to_owned())),
-        next_night: settings.schedule.current_or_next(now).start,
+        next_night: next_night(engine, now),
         locked: u32::try_from(locked(&world).len()).unwrap_or(u32::MAX),
         session,
     })
+}
+
+/// When the next night begins; one that has begun is not the next.
+fn next_night(engine: &Engine, now: DateTime<Utc>) -> DateTime<Utc> {
+    let schedule = &engine.settings().schedule;
+    let night = schedule.current_or_next(now);
+    if night.start > now { night.start } else { schedule.night(night.date.succ_opt().unwrap_or(night.date)).start }
 }
 
 /// Disk, memory and load as last measured.

@@ -6,19 +6,22 @@
 //! - [`inbound`]: one stored message → one transaction.
 //! - `perform`: one [`Action`](crate::domain::plan::Action) → one transaction; no decisions.
 //! - `effects`: work that takes time, in the background, each ending in a recorded fact.
-//! - `runs`: launching, watching and reading supervised commands.
+//! - `runs`: launching, watching and reading supervised commands; `spec`: what exactly they execute.
 //! - [`deliver`]: outbox → chat.
+//! - `garbage`: folders nobody needs any more.
 
 pub mod commands;
 pub mod deliver;
 mod effects;
 pub mod facts;
 pub mod failpoint;
+mod garbage;
 pub mod home;
 pub mod inbound;
 mod perform;
 mod runs;
 pub mod say;
+mod spec;
 
 use crate::clock::Clock;
 use crate::domain::plan::{Effect, plan};
@@ -76,6 +79,7 @@ pub struct Engine {
 struct Live {
     in_flight: Mutex<BTreeSet<Effect>>,
     watched: Mutex<BTreeSet<i64>>,
+    launch_failures: Mutex<BTreeMap<i64, u32>>,
     vaults: Mutex<BTreeMap<String, Vault>>,
     awake: Mutex<Option<KeepAwake>>,
     next_wake: Mutex<Option<(DateTime<Utc>, &'static str)>>,
@@ -188,6 +192,11 @@ impl Engine {
         !self.in_flight().is_empty() || !lock(&self.live.watched).is_empty()
     }
 
+    /// Whether background work of this process is under way, runs of children left out.
+    pub fn is_working(&self) -> bool {
+        !self.in_flight().is_empty()
+    }
+
     /// The database.
     pub fn store(&self) -> &Store {
         &self.parts.store
@@ -220,12 +229,16 @@ impl Engine {
     /// Keeps the machine awake while builds run, where it has a way.
     fn keep_awake(&self, wanted: bool) {
         let mut held = lock(&self.live.awake);
-        if !wanted {
-            *held = None;
-        } else if held.is_none() {
-            match KeepAwake::start("overnight builds are running", &self.parts.search_path) {
+        match (wanted, held.as_mut()) {
+            (false, _) => *held = None,
+            (true, None) => match KeepAwake::start("overnight builds are running", &self.parts.search_path) {
                 Ok(keep) => *held = Some(keep),
                 Err(why) => tracing::debug!(%why, "this machine may fall asleep during builds"),
+            },
+            (true, Some(keep)) => {
+                if !keep.is_held() {
+                    tracing::debug!("keeping awake was refused or has ended");
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! One action → one transaction, or one effect begun. Nothing is decided here: what is written was planned, and every
 //! write names the state it expects.
 
-use super::{Engine, effects, failpoint, runs, say};
+use super::{Engine, effects, failpoint, garbage, runs, say};
 use crate::domain::build::{CheckPurpose, Outcome, RunOwner, StopReason};
 use crate::domain::id::TaskId;
 use crate::domain::plan::{Action, BuildEnd, NewBuild, NewSession, TaskAfter};
@@ -32,6 +32,9 @@ pub(super) async fn perform(engine: &Engine, action: &Action) -> Result<(), Stor
     failpoint::pass("before commit");
     tx.commit().await?;
     failpoint::pass("after commit");
+    if matches!(action, Action::EndBuild(_) | Action::EndCheck { .. } | Action::OpenSession(_)) {
+        garbage::sweep(engine).await?;
+    }
     Ok(())
 }
 
@@ -58,7 +61,7 @@ async fn record(engine: &Engine, conn: &mut Conn, action: &Action, now: DateTime
                 .await
         }
         Action::StartBuild(new) => {
-            start_build(conn, new, now).await?;
+            start_build(engine, conn, new, now).await?;
             say::spawned(engine, conn, new.session, now).await
         }
         Action::StartBaseCheck { session, project } => {
@@ -93,7 +96,7 @@ async fn record(engine: &Engine, conn: &mut Conn, action: &Action, now: DateTime
             );
             audit::append(conn, now, "host", "checked", None, &text).await
         }
-        Action::EndBuild(end) => end_build(conn, end, now).await,
+        Action::EndBuild(end) => end_build(engine, conn, end, now).await,
         Action::OpenThrottle { kind, detail } => {
             health::open_throttle(conn, *kind, detail, now).await?;
             let text = format!("no new builds: {detail}; running ones go on");
@@ -129,7 +132,7 @@ async fn open_session(
     if new.kind == SessionKind::Single { Ok(()) } else { say::started(engine, conn, &session, now).await }
 }
 
-async fn start_build(conn: &mut Conn, new: &NewBuild, now: DateTime<Utc>) -> Result<(), StoreError> {
+async fn start_build(engine: &Engine, conn: &mut Conn, new: &NewBuild, now: DateTime<Utc>) -> Result<(), StoreError> {
     tasks::count_attempt(conn, new.task, new.revision, new.attempts_before).await?;
     let task = tasks::get(conn, new.task).await?;
     if new.needs_approval {
@@ -137,10 +140,11 @@ async fn start_build(conn: &mut Conn, new: &NewBuild, now: DateTime<Utc>) -> Res
     }
     let build = builds::start(conn, new, now).await?;
     let text = format!("build {build} of #{} {:?} started: {}", new.task, task.spec.title, new.why);
-    audit::append(conn, now, PLANNER, "spawned", Some(new.task), &text).await
+    audit::append(conn, now, PLANNER, "spawned", Some(new.task), &text).await?;
+    say::redraw_cards(engine, conn, &task, now).await
 }
 
-async fn end_build(conn: &mut Conn, end: &BuildEnd, now: DateTime<Utc>) -> Result<(), StoreError> {
+async fn end_build(engine: &Engine, conn: &mut Conn, end: &BuildEnd, now: DateTime<Utc>) -> Result<(), StoreError> {
     let build = builds::get(conn, end.build).await?;
     builds::end(conn, end.build, end.from, end.outcome, &end.reason, now).await?;
     // An unreachable task row would leave the build open for ever: a dropped one is simply left as it is.
@@ -155,7 +159,9 @@ async fn end_build(conn: &mut Conn, end: &BuildEnd, now: DateTime<Utc>) -> Resul
         _ => {}
     }
     let text = format!("build {} of #{} ended {}: {}", end.build, build.task, words(end.outcome), end.reason);
-    audit::append(conn, now, "host", "ended", Some(build.task), &text).await
+    audit::append(conn, now, "host", "ended", Some(build.task), &text).await?;
+    let task = tasks::get(conn, build.task).await?;
+    say::redraw_cards(engine, conn, &task, now).await
 }
 
 fn words(outcome: Outcome) -> String {

@@ -3,18 +3,19 @@
 //! A run's row is written before it is launched and names its folder; the supervisor's lock there, not a process
 //! number, says whether it lives. So after a crash every open row is simply looked at again.
 
-use super::{Engine, failpoint, lock};
+use super::{Engine, failpoint, lock, spec};
 use crate::agent::{self, AgentEvent};
-use crate::domain::build::{Build, Run, RunEnding, RunOwner, RunStep, StopReason};
+use crate::domain::build::{Run, RunEnding, RunOwner, RunStep, StopReason};
 use crate::domain::id::{BuildId, RunId};
-use crate::domain::settings::{Agent, Argv, Project};
-use crate::domain::task::{Task, TaskKind};
 use crate::domain::test_output::{last_number, read_counts};
-use crate::runner::{self, End, RunEnd, RunSpec, RunnerError, Seen};
-use crate::store::{Conn, StoreError, audit, builds, checks, runs, tasks};
-use std::collections::BTreeMap;
+use crate::runner::{self, End, RunEnd, RunnerError, Seen};
+use crate::store::{StoreError, audit, builds, runs, tasks};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// Launches tried for one run before it counts as not started, and the real time between them.
+const MOST_LAUNCHES: u32 = 5;
+const LAUNCH_PAUSE: Duration = Duration::from_secs(2);
 
 /// Most output read back for test counts: what a log can hold at its default limits.
 const READ_BACK: usize = 32 * 1024 * 1024;
@@ -23,7 +24,7 @@ const READ_BACK: usize = 32 * 1024 * 1024;
 pub(super) async fn launch(engine: &Engine, owner: RunOwner, step: RunStep) -> Result<(), StoreError> {
     let now = engine.now();
     let mut tx = engine.parts.store.begin().await?;
-    let log = log_path(engine, owner, step);
+    let log = spec::log_path(engine, owner, step);
     let run = runs::insert(&mut tx, owner, step, &log.to_string_lossy(), now).await?;
     failpoint::pass("before run commit");
     tx.commit().await?;
@@ -80,27 +81,44 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(call).await.unwrap_or_else(|error| Err(RunnerError::InvalidSpec(error.to_string())))
 }
 
-/// Launches a run whose row exists. Launching twice executes once: the supervisor sees to that.
+/// Launches a run whose row exists. Launching twice executes once: the supervisor sees to that. A launch that failed
+/// without executing anything (an overloaded machine, a full disk) is tried again a few times.
 async fn start(engine: &Engine, run: RunId) -> Result<(), StoreError> {
     let spec = {
         let mut conn = engine.parts.store.read().await?;
-        spec(engine, &mut conn, run).await?
+        spec::spec(engine, &mut conn, run).await?
     };
     let launched = match spec {
-        Err(error) => Err(error),
+        Err(error) => Err(RunnerError::InvalidSpec(error)),
         Ok(spec) => {
             let (runner, folder) = (engine.parts.runner.clone(), engine.parts.home.run(run));
-            blocking(move || runner.launch(&folder, &spec)).await.map_err(|error| error.to_string())
+            blocking(move || runner.launch(&folder, &spec)).await
         }
     };
     failpoint::pass("after launch");
-    match launched {
+    let error = match launched {
         Ok(()) => {
             watch(engine, run);
-            Ok(())
+            return Ok(());
         }
-        Err(error) => record_end(engine, run, RunEnding::NotStarted { error }, 0, 0).await,
+        Err(error) => error,
+    };
+    let tries = {
+        let mut failures = lock(&engine.live.launch_failures);
+        let tries = failures.entry(run.0).or_insert(0);
+        *tries += 1;
+        *tries
+    };
+    if matches!(error, RunnerError::InvalidSpec(_)) || tries >= MOST_LAUNCHES {
+        return record_end(engine, run, RunEnding::NotStarted { error: error.to_string() }, 0, 0).await;
     }
+    tracing::warn!(%error, %run, tries, "a run was not launched; trying again");
+    let engine = engine.clone();
+    engine.live.tasks.clone().spawn(async move {
+        tokio::time::sleep(LAUNCH_PAUSE).await;
+        engine.wake();
+    });
+    Ok(())
 }
 
 /// Wakes the engine when the run ends; at most one watcher a run.
@@ -135,7 +153,7 @@ async fn read_progress(engine: &Engine, build: BuildId) -> Result<(), StoreError
         let mut conn = engine.parts.store.read().await?;
         let task = builds::get(&mut conn, build).await?.task;
         let task = tasks::get(&mut conn, task).await?;
-        (builds::log_offset(&mut conn, build).await?, agent_of(engine, &task).cloned())
+        (builds::log_offset(&mut conn, build).await?, spec::agent_of(engine, &task).cloned())
     };
     let Some(agent) = agent else { return Ok(()) };
     let read = tokio::task::spawn_blocking(move || runner::read_new(&log, offset)).await;
@@ -235,158 +253,6 @@ async fn read_back(log: String) -> String {
         String::from_utf8_lossy(&text).into_owned()
     });
     read.await.unwrap_or_default()
-}
-
-fn log_path(engine: &Engine, owner: RunOwner, step: RunStep) -> PathBuf {
-    let home = &engine.parts.home;
-    match (owner, step) {
-        (RunOwner::Build(build), RunStep::Agent) => home.build_log(build),
-        (RunOwner::Build(build), step) => home.step_log(&format!("build_{build}"), step.as_str()),
-        (RunOwner::Check(check), step) => home.step_log(&format!("check_{check}"), step.as_str()),
-    }
-}
-
-pub(super) fn agent_of<'a>(engine: &'a Engine, task: &Task) -> Option<&'a Agent> {
-    engine.parts.settings.agent_for(task.spec.project.as_deref(), task.spec.agent.as_deref())
-}
-
-/// What to run, from the rows and the configuration alone: the same after a restart. `Err` says why it can't be.
-async fn spec(engine: &Engine, conn: &mut Conn, id: RunId) -> Result<Result<RunSpec, String>, StoreError> {
-    let run = runs::open(conn).await?.into_iter().find(|run| run.id == id);
-    let Some(run) = run else { return Ok(Err("the run has ended".into())) };
-    Ok(match run.owner {
-        RunOwner::Build(build) => {
-            let build = builds::get(conn, build).await?;
-            let task = tasks::get(conn, build.task).await?;
-            build_spec(engine, &run, &build, &task)
-        }
-        RunOwner::Check(check) => {
-            let check = checks::get(conn, check).await?;
-            let project = engine.parts.settings.project(&check.project);
-            project.ok_or_else(|| format!("project {:?} is not configured", check.project)).and_then(|project| {
-                let folder = engine.parts.home.check(check.id);
-                let argv = project_command(project, run.step)?;
-                let env = environment(engine, &folder, Some(project), None);
-                Ok(finish(engine, &run, argv, folder.join("clone"), env, None))
-            })
-        }
-    })
-}
-
-fn build_spec(engine: &Engine, run: &Run, build: &Build, task: &Task) -> Result<RunSpec, String> {
-    let home = &engine.parts.home;
-    let folder = home.build(build.id);
-    let project = task.spec.project.as_deref().and_then(|name| engine.parts.settings.project(name));
-    let artifacts = home.artifacts(task.id);
-    if task.spec.kind == TaskKind::Action {
-        let env = environment(engine, &folder, project, None);
-        let cwd = project.map_or_else(|| folder.clone(), |project| project.path.clone());
-        std::fs::create_dir_all(folder.join("tmp")).map_err(|error| format!("{}: {error}", folder.display()))?;
-        return Ok(finish(engine, run, task.spec.command.clone(), cwd, env, None));
-    }
-    let clone = folder.join("clone");
-    match run.step {
-        RunStep::Agent => {
-            let agent = agent_of(engine, task).ok_or("no agent is configured for this task")?;
-            let prompt = folder.join("prompt.md");
-            let mut env = environment(engine, &folder, project, Some(agent));
-            env.insert("OVERNIGHT_PROMPT".into(), prompt.to_string_lossy().into_owned());
-            env.insert("OVERNIGHT_TASK".into(), task.id.to_string());
-            if task.spec.kind == TaskKind::Artifact {
-                env.insert("OVERNIGHT_ARTIFACTS".into(), artifacts.to_string_lossy().into_owned());
-            }
-            Ok(finish(engine, run, agent::launch(agent, &prompt).argv, clone, env, Some(prompt)))
-        }
-        RunStep::Verify if task.spec.kind == TaskKind::Artifact => {
-            let env = environment(engine, &folder, project, None);
-            Ok(finish(engine, run, task.spec.command.clone(), artifacts, env, None))
-        }
-        step => {
-            let project = project.ok_or("the task's project is not configured")?;
-            let env = environment(engine, &folder, Some(project), None);
-            Ok(finish(engine, run, project_command(project, step)?, clone, env, None))
-        }
-    }
-}
-
-fn project_command(project: &Project, step: RunStep) -> Result<Vec<String>, String> {
-    let argv: Option<&Argv> = match step {
-        RunStep::Setup => project.setup.as_ref(),
-        RunStep::Verify | RunStep::VerifyAgain => project.verify.as_ref(),
-        RunStep::Measure => project.measure.as_ref().map(|measure| &measure.argv),
-        RunStep::Agent => None,
-    };
-    argv.map(|argv| argv.as_slice().to_vec())
-        .ok_or_else(|| format!("project {:?} has no {step} command any more", project.name))
-}
-
-/// The whole environment of a child: the allow-list, the project's, the agent's, a temporary folder and ports of its
-/// own. Nothing else of the bot's environment gets through.
-fn environment(
-    engine: &Engine,
-    folder: &Path,
-    project: Option<&Project>,
-    agent: Option<&Agent>,
-) -> BTreeMap<String, String> {
-    let parts = &engine.parts;
-    let mut env = parts.child_env.clone();
-    let named = project.map(|p| &p.env_pass).into_iter().chain(agent.map(|a| &a.env_pass)).flatten();
-    env.extend(named.filter_map(|name| Some((name.clone(), parts.passable_env.get(name)?.clone()))));
-    env.extend(project.map(|p| p.env.clone()).unwrap_or_default());
-    env.extend(agent.map(|a| a.env.clone()).unwrap_or_default());
-    env.insert("TMPDIR".into(), folder.join("tmp").to_string_lossy().into_owned());
-    if let Some((first, last)) = project.and_then(|project| project.ports(port_slot(folder))) {
-        env.insert("OVERNIGHT_PORT_FIRST".into(), first.to_string());
-        env.insert("OVERNIGHT_PORT_LAST".into(), last.to_string());
-    }
-    env
-}
-
-/// Builds and checks that run at once have different numbers modulo 16, unless 16 others ran in between: more than
-/// any number of permits that makes sense.
-fn port_slot(folder: &Path) -> usize {
-    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let number: usize = name.get(1..).and_then(|digits| digits.parse().ok()).unwrap_or(0);
-    (number % 16) * 2 + usize::from(name.starts_with('c'))
-}
-
-fn finish(
-    engine: &Engine,
-    run: &Run,
-    argv: Vec<String>,
-    cwd: PathBuf,
-    env: BTreeMap<String, String>,
-    stdin: Option<PathBuf>,
-) -> RunSpec {
-    let settings = &engine.parts.settings.build;
-    let limit = match run.step {
-        RunStep::Setup => settings.setup_timeout,
-        RunStep::Agent => settings.timeout,
-        RunStep::Verify | RunStep::VerifyAgain => settings.verify_timeout,
-        RunStep::Measure => settings.measure_timeout,
-    };
-    // The planner stops a run in time by the bot's clock; the supervisor's limit is for when the bot is not there.
-    let margin = Duration::from_mins(2);
-    RunSpec {
-        run_id: format!("{}-r{}", unique_home(engine), run.id),
-        argv,
-        cwd,
-        env,
-        stdin,
-        log_path: log_path(engine, run.owner, run.step),
-        log_head_bytes: settings.log_head_bytes,
-        log_tail_bytes: settings.log_tail_bytes,
-        timeout_secs: limit.max(engine.parts.clock.real(limit)).saturating_add(margin).as_secs_f64(),
-        grace_secs: settings.grace.as_secs_f64(),
-    }
-}
-
-/// Run ids have to differ between two bots on one machine: the data folder's path tells them apart.
-fn unique_home(engine: &Engine) -> String {
-    use sha2::{Digest, Sha256};
-    use std::os::unix::ffi::OsStrExt;
-    let digest = Sha256::digest(engine.parts.home.root().as_os_str().as_bytes());
-    crate::domain::format::hex(&digest[..8])
 }
 
 impl Engine {

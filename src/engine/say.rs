@@ -13,7 +13,7 @@ use crate::domain::settings::Settings;
 use crate::domain::status::{progress_check, spawned as spawned_message, started as started_message};
 use crate::domain::task::{Task, TaskKind, TaskState};
 use crate::domain::words::clock;
-use crate::store::{Conn, StoreError, builds, buttons, checks, outbox, sessions, snapshot};
+use crate::store::{Conn, StoreError, builds, buttons, checks, outbox, sessions};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
 
@@ -45,7 +45,10 @@ pub(super) async fn started(
     outbox::say(conn, &engine.parts.home_chat, &key, &started_message(&status), true, now).await
 }
 
-/// What was started, until the first progress check replaces it.
+/// A build that starts later than this after the first one is told by the next progress check.
+const FIRST_SPAWN: TimeDelta = TimeDelta::minutes(5);
+
+/// What was started first, until the progress checks replace it.
 pub(super) async fn spawned(
     engine: &Engine,
     conn: &mut Conn,
@@ -57,6 +60,9 @@ pub(super) async fn spawned(
         return Ok(());
     }
     let status = facts::status(engine, conn, now).await?;
+    if status.builds.iter().any(|fact| now - fact.build.started_at > FIRST_SPAWN) {
+        return Ok(());
+    }
     let key = format!("live:{}", session.id);
     outbox::say(conn, &engine.parts.home_chat, &key, &spawned_message(&status), true, now).await
 }
@@ -69,6 +75,10 @@ pub(super) async fn live_status(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let status = facts::status(engine, conn, now).await?;
+    // A night that builds nothing has no progress to tell; the brief says why.
+    if status.builds.is_empty() {
+        return Ok(());
+    }
     let key = format!("live:{session}");
     outbox::say(conn, &engine.parts.home_chat, &key, &progress_check(&status), true, now).await
 }
@@ -141,21 +151,16 @@ pub(super) async fn card(
     task: &Task,
     now: DateTime<Utc>,
 ) -> Result<Message, StoreError> {
-    let world = snapshot::load(conn, engine.settings(), std::collections::BTreeSet::new(), now).await?;
+    let world = facts::world(engine, conn, now).await?;
     let standing = match task.state {
         TaskState::Open | TaskState::Draft => Some(choice::standing(&world, task, now)),
         TaskState::Done | TaskState::Dropped => None,
     };
-    let icon = match &standing {
-        Some(Standing::Locked { .. }) => "🔒",
-        Some(Standing::Draft) => "❔",
-        Some(Standing::Building) => "🔨",
-        Some(_) => "📝",
-        None => "•",
+    let (icon, intro) = match &standing {
+        Some(standing) => (standing_icon(standing), standing_words(standing, engine.settings())),
+        None => over(conn, task).await?,
     };
-    let mut message = Message::line(format!("{icon} #{} {}", task.id, task.spec.title));
-    message.intro =
-        standing.as_ref().map_or_else(|| task.state.as_str().into(), |s| standing_words(s, engine.settings()));
+    let mut message = Message::line(format!("{icon} #{} {}", task.id, task.spec.title)).intro(intro);
     message = message.section("", details(&world, task));
     Ok(match standing {
         Some(Standing::Locked { .. }) => message.row(approval_buttons(conn, task, now).await?.into()),
@@ -168,6 +173,34 @@ pub(super) async fn card(
         }
         _ => message,
     })
+}
+
+fn standing_icon(standing: &Standing) -> &'static str {
+    match standing {
+        Standing::Locked { .. } => "🔒",
+        Standing::Draft => "❔",
+        Standing::Building => "🔨",
+        _ => "📝",
+    }
+}
+
+/// How a task that is over ended.
+async fn over(conn: &mut Conn, task: &Task) -> Result<(&'static str, String), StoreError> {
+    let last = builds::of_task(conn, task.id, 1).await?.into_iter().next();
+    Ok(match last.and_then(|build| Some((build.outcome?, build.reason))) {
+        Some((outcome, reason)) if task.state == TaskState::Done => {
+            (outcome_icon(outcome), format!("{}: {reason}", outcome.as_str().replace('_', " ")))
+        }
+        _ => ("•", task.state.as_str().into()),
+    })
+}
+
+fn outcome_icon(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Verified => "✅",
+        Outcome::Unverified | Outcome::Flaky | Outcome::Unknown => "❔",
+        _ => "❌",
+    }
 }
 
 fn details(world: &Snapshot, task: &Task) -> Vec<Item> {
@@ -193,7 +226,7 @@ fn details(world: &Snapshot, task: &Task) -> Vec<Item> {
         items.push(Item::new("⏰", format!("not before {}", local.format("%a %H:%M"))));
     }
     if !spec.details.trim().is_empty() {
-        items.push(Item { quote: spec.details.clone(), ..Item::new("", "Details") });
+        items.push(Item { quote: spec.details.clone(), quoted_from: "you wrote".into(), ..Item::default() });
     }
     items
 }
@@ -290,11 +323,7 @@ impl Engine {
             let mut tx = self.parts.store.begin().await?;
             let checks = checks::of_session(&mut tx, build.session).await?;
             let fact = facts::build_facts(self, &mut tx, vec![build.clone()], &checks).await?.remove(0);
-            let icon = match build.outcome {
-                Some(Outcome::Verified) => "✅",
-                Some(Outcome::Unverified | Outcome::Flaky | Outcome::Unknown) => "❔",
-                _ => "❌",
-            };
+            let icon = build.outcome.map_or("❌", outcome_icon);
             let mut item = Item::new(icon, build.reason.clone());
             item.evidence.extend(fact.measure_text.clone());
             item.evidence.extend(fact.result_ref.as_ref().map(|at| format!("kept at {at}")));

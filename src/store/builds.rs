@@ -80,19 +80,44 @@ pub async fn start(conn: &mut Conn, new: &NewBuild, now: DateTime<Utc>) -> Resul
     if open >= new.permits {
         return Err(StoreError::Conflict("the number of running builds"));
     }
-    let (now, attempt) = (ms(now), new.attempts_before + 1);
+    let (now, attempt, slot) = (ms(now), new.attempts_before + 1, free_slot(conn, new.task).await?);
     let result = sqlx::query!(
-        "INSERT INTO build (task_id, session_id, attempt, step, started_at, step_at, on_top_of) \
-         VALUES (?1, ?2, ?3, 'preparing', ?4, ?4, ?5)",
+        "INSERT INTO build (task_id, session_id, attempt, slot, step, started_at, step_at, on_top_of) \
+         VALUES (?1, ?2, ?3, ?4, 'preparing', ?5, ?5, ?6)",
         new.task.0,
         new.session.0,
         attempt,
+        slot,
         now,
         new.on_top_of
     )
     .execute(conn)
     .await?;
     Ok(BuildId(result.last_insert_rowid()))
+}
+
+/// The smallest slot no open build of the same project has.
+async fn free_slot(conn: &mut Conn, task: TaskId) -> Result<i64, StoreError> {
+    let taken = sqlx::query_scalar!(
+        "SELECT build.slot FROM build JOIN task ON task.id = build.task_id WHERE build.step <> 'ended' \
+         AND task.project IS (SELECT project FROM task WHERE id = ?)",
+        task.0
+    )
+    .fetch_all(conn)
+    .await?;
+    let most = i64::try_from(taken.len()).unwrap_or(i64::MAX);
+    Ok((0..=most).find(|slot| !taken.contains(slot)).unwrap_or(most))
+}
+
+/// A build's slot among its project's open builds.
+pub async fn slot(conn: &mut Conn, id: BuildId) -> Result<usize, StoreError> {
+    small(sqlx::query_scalar!("SELECT slot FROM build WHERE id = ?", id.0).fetch_one(conn).await?)
+}
+
+/// Whether this build is still open.
+pub async fn is_open(conn: &mut Conn, id: BuildId) -> Result<bool, StoreError> {
+    let open = sqlx::query_scalar!("SELECT COUNT(*) FROM build WHERE id = ? AND step <> 'ended'", id.0);
+    Ok(open.fetch_one(conn).await? > 0)
 }
 
 /// The build with this number.

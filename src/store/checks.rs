@@ -110,6 +110,12 @@ pub async fn of_session(conn: &mut Conn, session: SessionId) -> Result<Vec<Check
         .collect()
 }
 
+/// Whether this check is still open.
+pub async fn is_open(conn: &mut Conn, id: CheckId) -> Result<bool, StoreError> {
+    let open = sqlx::query_scalar!("SELECT COUNT(*) FROM checks WHERE id = ? AND step <> 'ended'", id.0);
+    Ok(open.fetch_one(conn).await? > 0)
+}
+
 /// Moves a check from one step to the next.
 pub async fn advance(
     conn: &mut Conn,

@@ -54,7 +54,7 @@ pub enum StoreError {
     #[error("the database {0} can't be written: make it and its folder writable for this user, or set OVERNIGHT_HOME")]
     ReadOnly(String),
     /// The disk is full.
-    #[error("the disk is full: nothing more can be recorded until space is free")]
+    #[error("the disk that holds the database is full: nothing more can be recorded until space is free")]
     DiskFull,
     /// Anything else SQLite says.
     #[error("database: {0}")]
@@ -67,10 +67,11 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Database(database) => database.code().and_then(|code| code.parse::<i64>().ok()),
             _ => None,
         };
-        // Primary result codes are the low byte: 8 READONLY, 13 FULL.
-        match code.map(|code| code & 0xff) {
-            Some(8) => Self::ReadOnly(String::new()),
-            Some(13) => Self::DiskFull,
+        // Primary result codes are the low byte: 8 READONLY, 13 FULL. 4874 is IOERR_SHMSIZE: no room for the WAL's index.
+        match code {
+            Some(4874) => Self::DiskFull,
+            Some(code) if code & 0xff == 8 => Self::ReadOnly(String::new()),
+            Some(code) if code & 0xff == 13 => Self::DiskFull,
             _ => Self::Sqlite(error),
         }
     }
@@ -99,7 +100,13 @@ impl Store {
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(15))
             .optimize_on_close(true, None);
-        let pool = SqlitePoolOptions::new().max_connections(4).min_connections(1).connect_with(options).await;
+        let pool = SqlitePoolOptions::new()
+            .max_connections(4)
+            .min_connections(1)
+            // SQLite itself rolls back when the disk is full; sqlx does not notice, takes the connection for one inside
+            // a transaction and begins none on it ever again. Such a connection is closed.
+            .before_acquire(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }));
+        let pool = pool.connect_with(options).await;
         let named = |error: StoreError| match error {
             StoreError::ReadOnly(_) => StoreError::ReadOnly(path.display().to_string()),
             StoreError::Sqlite(error) if cannot_open(&error) => StoreError::ReadOnly(path.display().to_string()),

@@ -41,7 +41,8 @@ pub async fn say(
     sqlx::query!(
         "INSERT INTO outbox (chat, key, message, silent, next_at, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5) \
          ON CONFLICT (chat, key) DO UPDATE SET message = excluded.message, revision = revision + 1, \
-         state = CASE state WHEN 'sending' THEN 'sending' ELSE 'pending' END, attempts = 0, next_at = excluded.next_at WHERE message <> excluded.message AND state <> 'gone'",
+         state = CASE state WHEN 'sending' THEN 'sending' ELSE 'pending' END, attempts = 0, \
+         next_at = excluded.next_at WHERE message <> excluded.message AND state <> 'gone'",
         chat,
         key,
         message,
@@ -122,29 +123,15 @@ pub async fn sent(conn: &mut Conn, due: &Due, shown_as: &str, now: DateTime<Utc>
     expect_one(&result, "the message")
 }
 
-/// It did not arrive: again, not before `next_at`. Whether an earlier try arrived is as unknown as before.
-pub async fn put_off(conn: &mut Conn, due: &Due, trouble: &str, next_at: DateTime<Utc>) -> Result<(), StoreError> {
-    set_off(conn, due, if due.maybe_sent { "sending" } else { "pending" }, trouble, next_at).await
-}
-
-/// It may have arrived: again, not before `next_at`, and as a repeat.
-pub async fn put_off_maybe_sent(
+/// It did not arrive, or `maybe_sent`: this or an earlier try may have. Again, not before `next_at`.
+pub async fn put_off(
     conn: &mut Conn,
     due: &Due,
     trouble: &str,
+    maybe_sent: bool,
     next_at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    set_off(conn, due, "sending", trouble, next_at).await
-}
-
-async fn set_off(
-    conn: &mut Conn,
-    due: &Due,
-    state: &str,
-    trouble: &str,
-    next_at: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    let next_at = ms(next_at);
+    let (state, next_at) = (if maybe_sent { "sending" } else { "pending" }, ms(next_at));
     sqlx::query!(
         "UPDATE outbox SET state = ?, trouble = ?, next_at = ? WHERE id = ? AND state = 'sending'",
         state,

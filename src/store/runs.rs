@@ -110,6 +110,17 @@ pub async fn newest_log(conn: &mut Conn, owner: RunOwner) -> Result<Option<Strin
     Ok(log)
 }
 
+/// Whether this run's build or check is still open.
+pub async fn is_needed(conn: &mut Conn, id: RunId) -> Result<bool, StoreError> {
+    let needed = sqlx::query_scalar!(
+        "SELECT COUNT(*) FROM run WHERE id = ?1 AND (ended_at IS NULL \
+         OR (owner_kind = 'build' AND owner_id IN (SELECT id FROM build WHERE step <> 'ended')) \
+         OR (owner_kind = 'check' AND owner_id IN (SELECT id FROM checks WHERE step <> 'ended')))",
+        id.0
+    );
+    Ok(needed.fetch_one(conn).await? > 0)
+}
+
 /// The log of one run.
 pub async fn log_path(conn: &mut Conn, id: RunId) -> Result<String, StoreError> {
     Ok(sqlx::query_scalar!("SELECT log_path FROM run WHERE id = ?", id.0).fetch_one(conn).await?)

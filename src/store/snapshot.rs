@@ -29,10 +29,10 @@ pub async fn load(
     let samples = health::samples(conn, now - SAMPLES).await?;
     let every = TimeDelta::from_std(settings.sample_every).unwrap_or(TimeDelta::seconds(30));
     // A clock set back leaves samples from the future; they must not keep the next one away.
-    let last = samples.last().map(|sample| sample.at).filter(|at| *at <= now);
+    let last = samples.iter().map(|sample| sample.at).filter(|at| *at <= now).max();
     Ok(Snapshot {
         settings: Arc::clone(settings),
-        installed_at: control::read_installed_at(conn).await?.unwrap_or(now),
+        installed_at: control::read_installed_at(conn).await?,
         nights_seen: sessions::dates_seen(conn).await?,
         skipped: control::skipped(conn, today - TimeDelta::days(70)).await?,
         paused: control::paused(conn).await?,

@@ -1,12 +1,23 @@
 //! Stories: one module per thing a user can see. One binary, so linking happens once.
-mod host;
 
-mod runner;
-
-mod git;
-
+mod approval;
 mod chat;
-
 mod config;
-
 mod crash;
+mod delivery;
+mod demo;
+mod full_database;
+mod git;
+mod harness;
+mod host;
+mod input;
+mod kinds;
+mod layers;
+mod morning;
+mod planner;
+mod runner;
+mod schedule;
+mod store;
+mod throttle;
+mod verify;
+mod whole_night;

@@ -91,7 +91,8 @@ impl Page {
             self.wrapped(line, "     - ", "       ", DIM);
         }
         if !item.quote.is_empty() {
-            self.wrapped(&format!("agent says: “{}”", item.quote), "     ", "       ", DIM);
+            let whose = if item.quoted_from.is_empty() { "agent says" } else { &item.quoted_from };
+            self.wrapped(&format!("{whose}: “{}”", item.quote), "     ", "       ", DIM);
         }
         self.buttons(&item.buttons, "     ", codes);
     }
@@ -296,7 +297,7 @@ mod tests {
             let message = Message {
                 verdict, intro, closing: label.clone(),
                 sections: vec![Section { title, items: vec![Item {
-                    icon, text, evidence: vec![evidence], quote, buttons: vec![button(&label, "n", &label); 3],
+                    icon, text, evidence: vec![evidence], quote, quoted_from: String::new(), buttons: vec![button(&label, "n", &label); 3],
                 }] }],
                 ..Message::default()
             };

@@ -25,11 +25,13 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio_util::sync::CancellationToken;
 
 /// One second is about twenty minutes.
+///
+/// On a machine that is slow now, it is less.
 const SPEED: f64 = 1200.0;
 /// The demo's old logs are made now, and the file system keeps the moment: to a night this far ahead they are old.
 const DAYS_AHEAD: i64 = 45;
 /// More real time than this, and the demo gives up.
-const LONGEST: Duration = Duration::from_mins(3);
+const LONGEST: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
@@ -56,7 +58,7 @@ pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
         None => std::env::temp_dir().join(format!("overnight-demo-{:08x}", rand::random::<u32>())),
     };
     println!("One night in half a minute. Real: the projects, builds, commits, tests, fixes and this chat.");
-    println!("Staged: the clock runs {SPEED} times as fast, and the machine's figures are scripted.");
+    println!("Staged: the clock runs about {SPEED} times as fast, and the machine's figures are scripted.");
     println!("The agent is a shell script in place of a coding model. Folder: {}\n", folder.display());
     let ahead = crate::clock::SystemClock.now() + TimeDelta::days(DAYS_AHEAD);
     let stage = Stage::set(&folder, ahead.into()).await?;
@@ -64,7 +66,7 @@ pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(&Overrides { home: Some(home), config_file: Some(stage.config.clone()) })?;
     let schedule = &config.settings.schedule;
     let night = schedule.night(schedule.local(ahead).date_naive());
-    let clock: Arc<dyn Clock> = Arc::new(FastClock::new(night.start - TimeDelta::minutes(12), SPEED));
+    let clock: Arc<dyn Clock> = Arc::new(FastClock::new(night.start - TimeDelta::minutes(12), SPEED / stage.pace));
     let outside = Outside {
         clock: Arc::clone(&clock),
         probe: Some(Arc::new(machine(night.start)) as Arc<dyn Probe>),
@@ -74,10 +76,12 @@ pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let engine = app::engine(&config, outside).await?;
     let _log = super::run::log_to_file(&engine, &config.log_level)?;
     let stop = app::stop_on_signals()?;
+    let only_one = app::OnlyOne::take(engine.home())?;
     let (terminal, owner) = wire(Arc::clone(&clock));
     let watching = tokio::spawn(watch(engine.clone(), stop.clone()));
     let typing = tokio::spawn(live(owner, clock, night.start));
-    let ran = tokio::time::timeout(LONGEST, app::run(&engine, vec![Arc::new(terminal)], stop.clone(), false)).await;
+    let ran =
+        tokio::time::timeout(LONGEST, app::run(&engine, only_one, vec![Arc::new(terminal)], stop.clone(), false)).await;
     stop.cancel();
     let finished = watching.await.unwrap_or(false);
     // Whatever ended the demo, nothing of it keeps running.
@@ -144,7 +148,8 @@ async fn live(mut owner: Owner, clock: Arc<dyn Clock>, start: DateTime<Utc>) -> 
             owner.keyboard.write_all(format!("{code}\n").as_bytes()).await?;
             tapped = true;
         }
-        if line.trim().is_empty() && !asked_at_night && clock.now() > start + TimeDelta::minutes(270) {
+        // Not in the middle of a message.
+        if owner.screen.buffer().is_empty() && !asked_at_night && clock.now() > start + TimeDelta::minutes(270) {
             asked_at_night = true;
             println!("⏎ /status   (in the middle of the night)");
             owner.keyboard.write_all(b"/status\n").await?;

@@ -6,7 +6,12 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
+
+/// A check of a demo project takes about this long on an idle machine; the demo slows down on one that takes longer, so
+/// that its night has room for its builds.
+const USUAL_CHECK: Duration = Duration::from_millis(900);
+const SLOWEST: f64 = 6.0;
 
 /// What was made.
 pub(super) struct Stage {
@@ -14,6 +19,8 @@ pub(super) struct Stage {
     pub(super) folder: PathBuf,
     /// The configuration.
     pub(super) config: PathBuf,
+    /// How many times slower than usual this machine is now, 1 to 6.
+    pub(super) pace: f64,
 }
 
 /// How long ago logs were last written, from the demo's evening.
@@ -54,9 +61,27 @@ impl Stage {
         let config = folder.join("overnight.toml");
         let shown =
             folder.to_str().with_context(|| format!("{} is not UTF-8; name another --folder", folder.display()))?;
-        fs::write(&config, include_str!("files/overnight.toml").replace("@DEMO@", shown))?;
-        Ok(Self { folder, config })
+        let pace = pace(&folder)?;
+        let text =
+            include_str!("files/overnight.toml").replace("@DEMO@", shown).replace("@PACE@", &format!("{pace:.2}"));
+        fs::write(&config, text)?;
+        Ok(Self { folder, config, pace })
     }
+}
+
+/// Runs one project's check once, which also shows that there is a compiler.
+fn pace(folder: &Path) -> anyhow::Result<f64> {
+    let scratch = folder.join("scratch");
+    fs::create_dir(&scratch)?;
+    let begun = Instant::now();
+    let check = Command::new("sh").arg("check.sh").current_dir(folder.join("fitness")).env("TMPDIR", &scratch).output();
+    let check = check.context("sh can't be run")?;
+    if !check.status.success() {
+        bail!("the demo's projects need rustc, and it failed: {}", String::from_utf8_lossy(&check.stderr).trim());
+    }
+    let pace = begun.elapsed().as_secs_f64() / USUAL_CHECK.as_secs_f64();
+    fs::remove_dir_all(&scratch)?;
+    Ok(pace.clamp(1.0, SLOWEST))
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> anyhow::Result<()> {

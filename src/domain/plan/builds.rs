@@ -128,7 +128,7 @@ impl Walk<'_> {
         match self.run_to_end(RunStep::Setup) {
             Err(action) => action,
             Ok(RunEnding::Exited { code: 0 }) => self.advance(BuildStep::Working),
-            Ok(ending) => self.end_badly("the setup command", ending),
+            Ok(ending) => self.end_badly(&format!("the setup command {}", describe(ending)), ending),
         }
     }
 
@@ -142,7 +142,7 @@ impl Walk<'_> {
         }
         match ending {
             RunEnding::Exited { code: TRY_AGAIN } | RunEnding::Lost | RunEnding::NotStarted { .. } => {
-                self.end_badly("the agent", ending)
+                self.end_badly(&format!("the agent {}", describe(ending)), ending)
             }
             // However it ended, what it left is collected: nothing is lost, even of a build that was stopped.
             _ => self.advance(BuildStep::Collecting),
@@ -150,17 +150,23 @@ impl Walk<'_> {
     }
 
     fn collecting(&self, task: &Task) -> Option<Action> {
-        if let Some(failure) = &self.build.host_failure {
-            return self.end_host_failure(failure);
-        }
-        let Some(change) = &self.build.change else {
+        let failure = self.build.host_failure.as_ref();
+        if self.build.change.is_none() && failure.is_none() {
             return self.begin(Effect::Collect(self.build.id));
-        };
+        }
         match self.world.run(self.owner(), RunStep::Agent).and_then(Run::ending) {
             Some(RunEnding::Exited { code: 0 }) => {}
-            Some(ending) => return self.end_badly("the agent", ending),
+            // What could not be collected of a build that was stopped or failed is no reason to try it again.
+            Some(ending) => {
+                let lost = failure.map(|failure| format!("; what it left could not be collected: {}", failure.text));
+                return self.end_badly(&format!("the agent {}{}", describe(ending), lost.unwrap_or_default()), ending);
+            }
             None => return self.end(Outcome::Failed, "the agent's end was never seen"),
         }
+        if let Some(failure) = failure {
+            return self.end_host_failure(failure);
+        }
+        let change = self.build.change.as_ref()?;
         if self.build.result.is_none() && (task.spec.kind == TaskKind::Code || change.files == 0) {
             return self.end(Outcome::NoChange, "the agent ended without changing anything");
         }
@@ -190,7 +196,16 @@ impl Walk<'_> {
         match self.run_to_end(RunStep::Verify) {
             Err(action) => action,
             Ok(RunEnding::Exited { code: 0 }) => self.end(Outcome::Verified, "its check command passed"),
-            Ok(ending) => self.end(Outcome::TestsFailed, &format!("its check command {}", describe(ending))),
+            Ok(ending) => {
+                let text = format!("its check command {}", describe(ending));
+                match ending {
+                    // These say nothing about the files.
+                    RunEnding::Stopped { .. } | RunEnding::Lost | RunEnding::NotStarted { .. } => {
+                        self.end_badly(&text, ending)
+                    }
+                    _ => self.end(Outcome::TestsFailed, &text),
+                }
+            }
         }
     }
 
@@ -216,17 +231,16 @@ impl Walk<'_> {
         }
     }
 
-    fn end_badly(&self, what: &str, ending: &RunEnding) -> Option<Action> {
-        let text = format!("{what} {}", describe(ending));
+    fn end_badly(&self, text: &str, ending: &RunEnding) -> Option<Action> {
         match ending {
-            RunEnding::Exited { code: TRY_AGAIN } | RunEnding::Lost => self.end_transient(&text),
-            RunEnding::TimedOut => self.end(Outcome::TimedOut, &text),
+            RunEnding::Exited { code: TRY_AGAIN } | RunEnding::Lost => self.end_transient(text),
+            RunEnding::TimedOut => self.end(Outcome::TimedOut, text),
             RunEnding::Stopped { reason } => match reason.parse() {
-                Ok(StopReason::Disk) => self.end(Outcome::Cancelled, &text),
-                Ok(StopReason::TimeLimit) => self.end(Outcome::TimedOut, &text),
-                Ok(StopReason::Owner) | Err(_) => self.end(Outcome::Stopped, &text),
+                Ok(StopReason::Disk) if self.asked_to_stop().is_none() => self.end(Outcome::Cancelled, text),
+                Ok(StopReason::TimeLimit) => self.end(Outcome::TimedOut, text),
+                Ok(StopReason::Disk | StopReason::Owner) | Err(_) => self.end(Outcome::Stopped, text),
             },
-            _ => self.end(Outcome::Failed, &text),
+            _ => self.end(Outcome::Failed, text),
         }
     }
 
@@ -234,15 +248,15 @@ impl Walk<'_> {
         if failure.retry { self.end_transient(&failure.text) } else { self.end(Outcome::Failed, &failure.text) }
     }
 
-    /// Ends with a retry while attempts are left.
+    /// Ends with a retry while attempts are left, unless its owner wants it stopped.
     fn end_transient(&self, text: &str) -> Option<Action> {
-        let settings = &self.world.settings.build;
-        let attempt = self.build.attempt;
-        if attempt >= settings.max_attempts {
-            return self.end(Outcome::Failed, &format!("{text}; gave up after {attempt} attempts"));
+        if self.asked_to_stop().is_some() {
+            return self.end(Outcome::Stopped, &format!("{text}; it was to be stopped anyway"));
         }
-        let step = usize::try_from(attempt.saturating_sub(1)).unwrap_or(0);
-        let pause = settings.retry_backoff.get(step).or(settings.retry_backoff.last()).copied().unwrap_or_default();
+        let attempt = self.build.attempt;
+        let Some(pause) = self.world.settings.build.retry_after(attempt) else {
+            return self.end(Outcome::Failed, &format!("{text}; gave up after {attempt} attempts"));
+        };
         let at = self.now + TimeDelta::from_std(pause).unwrap_or(TimeDelta::minutes(5));
         Some(Action::EndBuild(BuildEnd {
             build: self.build.id,

@@ -56,13 +56,17 @@ impl Walk<'_> {
             CheckStep::Verifying => match self.run_to_end(RunStep::Verify) {
                 Err(action) => action,
                 Ok(RunEnding::Exited { code: 0 }) => self.verified(TestsVerdict::Passed),
-                Ok(RunEnding::NotStarted { error }) => self.impossible(&format!("the verify command: {error}")),
+                Ok(ending @ RunEnding::NotStarted { .. }) => {
+                    self.impossible(&format!("the verify command {}", describe(ending)))
+                }
                 Ok(_) => self.advance(CheckStep::VerifyingAgain),
             },
             CheckStep::VerifyingAgain => match self.run_to_end(RunStep::VerifyAgain) {
                 Err(action) => action,
-                Ok(RunEnding::Exited { code: 0 }) => self.verified(TestsVerdict::Flaky),
-                Ok(_) => self.verified(TestsVerdict::Failed),
+                Ok(ending @ (RunEnding::Lost | RunEnding::NotStarted { .. })) => {
+                    self.impossible(&format!("the second run of the verify command {}", describe(ending)))
+                }
+                Ok(_) => self.verified(self.tests_verdict()),
             },
             CheckStep::Measuring => self.measuring(),
             CheckStep::Ended => None,
@@ -94,8 +98,9 @@ impl Walk<'_> {
         let one_is_active = others().any(|c| !matches!(c.step, CheckStep::Waiting | CheckStep::Ended));
         let base_open = self.check.purpose == CheckPurpose::Result
             && base_of(self.world, self.check).is_some_and(|base| base.step != CheckStep::Ended);
-        let is_next =
-            !others().any(|c| c.step == CheckStep::Waiting && c.purpose == self.check.purpose && c.id < self.check.id);
+        // A base goes before results, then the oldest: exactly one of those that wait can be the next.
+        let place = |c: &Check| (c.purpose != CheckPurpose::Base, c.id);
+        let is_next = !others().any(|c| c.step == CheckStep::Waiting && place(c) < place(self.check));
         (!one_is_active && !base_open && is_next).then(|| self.advance(CheckStep::Preparing)).flatten()
     }
 
@@ -139,9 +144,12 @@ impl Walk<'_> {
     fn tests_verdict(&self) -> TestsVerdict {
         let passed = |run: &Run| run.ending() == Some(&RunEnding::Exited { code: 0 });
         let run = |step| self.world.run(self.owner(), step);
+        let lost = |run: &Run| run.ending() == Some(&RunEnding::Lost);
         match (run(RunStep::Verify), run(RunStep::VerifyAgain)) {
             (None, _) => TestsVerdict::NoCommand,
             (Some(first), _) if passed(first) => TestsVerdict::Passed,
+            // A run that was lost said nothing: the other one alone decides.
+            (Some(first), Some(second)) if passed(second) && lost(first) => TestsVerdict::Passed,
             (Some(_), Some(second)) if passed(second) => TestsVerdict::Flaky,
             (Some(_), _) => TestsVerdict::Failed,
         }

@@ -1,8 +1,9 @@
 //! Which task next: what stands in a task's way, and the order of those with nothing in the way.
 
+use super::night::may_spawn;
 use super::{Action, NewBuild, Snapshot};
 use crate::domain::id::TaskId;
-use crate::domain::session::{Phase, Session, SessionKind};
+use crate::domain::session::{Session, SessionKind};
 use crate::domain::task::{Task, TaskKind, TaskState};
 use crate::domain::throttle::Permits;
 use chrono::{DateTime, Utc};
@@ -49,7 +50,7 @@ pub fn standing(world: &Snapshot, task: &Task, now: DateTime<Utc>) -> Standing {
         return Standing::Misconfigured(trouble);
     }
     let lock = lock(world, task);
-    let approved = is_approved(world, task);
+    let approved = lock.is_some() && is_approved(world, task);
     if let (Some(why), false) = (lock, approved) {
         return Standing::Locked { why };
     }
@@ -86,8 +87,12 @@ pub fn lock(world: &Snapshot, task: &Task) -> Option<String> {
 
 /// Whether the owner's approval covers the task as it reads now.
 pub fn is_approved(world: &Snapshot, task: &Task) -> bool {
-    let hash = task.spec.revision_hash();
-    world.approvals.iter().any(|approval| approval.task == task.id && approval.covers(&hash, task.attempts))
+    let mut own = world.approvals.iter().filter(|approval| approval.task == task.id).peekable();
+    // The hash is the dear part, and most tasks have no approval at all.
+    own.peek().is_some() && {
+        let hash = task.spec.revision_hash();
+        own.any(|approval| approval.covers(&hash, task.attempts))
+    }
 }
 
 fn misconfigured(world: &Snapshot, task: &Task) -> Option<String> {
@@ -141,6 +146,9 @@ pub(super) fn may_still_run(world: &Snapshot, task: &Task, session: &Session) ->
 /// Starts builds while permits are free.
 pub(super) fn spawn(world: &Snapshot, permits: &Permits, now: DateTime<Utc>, actions: &mut Vec<Action>) {
     let mut free = permits.max.saturating_sub(world.builds.len());
+    if free == 0 || !world.sessions.iter().any(|session| may_spawn(session, now)) {
+        return;
+    }
     let mut started: Vec<&Task> = Vec::new();
     let mut based: BTreeSet<(i64, &str)> = BTreeSet::new();
     for (task, approved) in ready(world, now) {
@@ -165,7 +173,7 @@ pub(super) fn spawn(world: &Snapshot, permits: &Permits, now: DateTime<Utc>, act
 /// The session that may start this task now: its own single session first, then the one that spawns.
 fn session_for<'a>(world: &'a Snapshot, task: &Task, now: DateTime<Utc>) -> Option<&'a Session> {
     let single = world.sessions.iter().find(|session| {
-        session.kind == SessionKind::Single && session.phase == Phase::Building && session.only_task == Some(task.id)
+        session.kind == SessionKind::Single && session.only_task == Some(task.id) && may_spawn(session, now)
     });
     if single.is_some() {
         return single;
@@ -178,7 +186,8 @@ fn project_is_full(world: &Snapshot, started: &[&Task], task: &Task) -> bool {
         return false;
     };
     let of_project = |other: &Task| other.spec.project.as_deref() == Some(project.name.as_str());
-    let running = world.builds.iter().filter(|b| world.task(b.task).is_some_and(of_project)).count();
+    // A dropped task's project is not known any more: until its build has ended it counts everywhere.
+    let running = world.builds.iter().filter(|b| world.task(b.task).is_none_or(of_project)).count();
     let most = project.max_builds.unwrap_or(usize::MAX);
     running + started.iter().filter(|task| of_project(task)).count() >= most
 }

@@ -30,8 +30,9 @@ use std::sync::Arc;
 pub struct Snapshot {
     /// The configuration.
     pub settings: Arc<Settings>,
-    /// When this bot first ran: nights before it are nobody's fault.
-    pub installed_at: DateTime<Utc>,
+    /// When this bot first ran with something to look after: nights before it are nobody's fault. None: not yet, and no
+    /// night begins.
+    pub installed_at: Option<DateTime<Utc>>,
     /// Scheduled dates that have a nightly session row, at least the last 60.
     pub nights_seen: BTreeSet<NaiveDate>,
     /// Scheduled dates the owner asked to skip.
@@ -267,17 +268,22 @@ pub enum TaskAfter {
 pub struct Plan {
     /// In this order. Empty: nothing to do before `next_wake`.
     pub actions: Vec<Action>,
-    /// When to look again at the latest, and why.
+    /// When to look again at the latest, and why; at once, if there is something to do.
     pub next_wake: (DateTime<Utc>, &'static str),
 }
 
 /// Looks at the whole state and decides. With nothing to do, `next_wake` lies after `now`.
+///
+/// A sample that is due comes first and alone: what the machine can bear is decided on a fresh look, not on what was
+/// known before it slept or the bot was down.
 pub fn plan(world: &Snapshot, now: DateTime<Utc>) -> Plan {
-    let mut actions = Vec::new();
+    let at_once = (now, "what was planned changes the state");
     if now >= world.sample_due {
-        actions.push(Action::TakeSample);
+        return Plan { actions: vec![Action::TakeSample], next_wake: at_once };
     }
-    night::due_sessions(world, now, &mut actions);
+    let mut actions = Vec::new();
+    let last_night = world.settings.schedule.last_started(now);
+    night::due_sessions(world, last_night, now, &mut actions);
     let permits = world.permits();
     pressure::events(world, &permits, &mut actions);
     let stop_for_disk = pressure::must_stop(world);
@@ -293,7 +299,7 @@ pub fn plan(world: &Snapshot, now: DateTime<Utc>) -> Plan {
     if stop_for_disk.is_none() {
         choice::spawn(world, &permits, now, &mut actions);
     }
-    let next_wake = wake::next(world, now);
+    let next_wake = if actions.is_empty() { wake::next(world, last_night, now) } else { at_once };
     Plan { actions, next_wake }
 }
 
@@ -327,3 +333,6 @@ impl Snapshot {
         self.in_flight.contains(&effect)
     }
 }
+
+#[cfg(test)]
+mod tests;

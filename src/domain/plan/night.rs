@@ -1,24 +1,29 @@
 //! Sessions: which night is due, and how a session walks through its phases.
 
 use super::{Action, Effect, NewSession, Snapshot};
-use crate::domain::schedule::Night;
+use crate::domain::schedule::{NIGHTS_BETWEEN_MAX, Night};
 use crate::domain::session::{Phase, Session, SessionKind};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 /// Opens the night that is due, or records that it was missed: exactly one row a scheduled date, whatever the clock,
-/// the machine or the bot did meanwhile.
-pub(super) fn due_sessions(world: &Snapshot, now: DateTime<Utc>, actions: &mut Vec<Action>) {
+/// the machine or the bot did meanwhile. `last` is the date of the last night that has started by now.
+pub(super) fn due_sessions(world: &Snapshot, last: NaiveDate, now: DateTime<Utc>, actions: &mut Vec<Action>) {
+    let Some(installed_at) = world.installed_at else { return };
     let schedule = &world.settings.schedule;
-    let mut nights = schedule.nights_between(world.installed_at, now);
-    // The night during which the bot was installed counts too: its owner started it to be used.
-    if let Some(current) = schedule.night_containing(now)
-        && !nights.iter().any(|night| night.date == current.date)
-    {
-        nights.push(current);
+    let mut due = Vec::new();
+    for date in last.iter_days().rev().take(NIGHTS_BETWEEN_MAX) {
+        if world.nights_seen.contains(&date) {
+            continue;
+        }
+        if schedule.start_of(date) <= installed_at {
+            // The night during which the bot was installed is used while it can be, and is nobody's fault after.
+            let night = (date == last && !world.skipped.contains(&date)).then(|| schedule.night(date));
+            due.extend(night.filter(|night| schedule.late_start_possible(night, now)));
+            break;
+        }
+        due.push(schedule.night(date));
     }
-    for night in nights.iter().filter(|night| !world.nights_seen.contains(&night.date)) {
-        actions.push(due_night(world, night, now));
-    }
+    actions.extend(due.iter().rev().map(|night| due_night(world, night, now)));
 }
 
 fn due_night(world: &Snapshot, night: &Night, now: DateTime<Utc>) -> Action {
@@ -42,15 +47,13 @@ fn due_night(world: &Snapshot, night: &Night, now: DateTime<Utc>) -> Action {
     })
 }
 
-/// Whether builds may be started for this session now.
+/// Whether builds may be started for this session now: while it builds and is not over, or while its owner wants it to
+/// keep building. A clock set back does not begin a session again that has reported.
 pub fn may_spawn(session: &Session, now: DateTime<Utc>) -> bool {
+    let regular = session.phase == Phase::Building && now < session.spawn_until;
     let begun = session.phase >= Phase::Building && session.phase != Phase::Missed;
-    !session.stopped && begun && now >= session.spawn_at && now < spawn_end(session)
-}
-
-/// When spawning ends for this session.
-pub fn spawn_end(session: &Session) -> DateTime<Utc> {
-    session.keep_until.map_or(session.spawn_until, |keep| keep.max(session.spawn_until))
+    let kept = begun && session.keep_until.is_some_and(|keep| now < keep);
+    !session.stopped && now >= session.spawn_at && (regular || kept)
 }
 
 /// What a session needs next.
@@ -69,7 +72,7 @@ pub(super) fn next(world: &Snapshot, session: &Session, now: DateTime<Utc>, acti
         Phase::Building => building(world, session, now, actions),
         Phase::Report if session.reported_at.is_none() => begin(world, Effect::Report(session.id), actions),
         Phase::Report => actions.push(enter(Phase::Brief)),
-        Phase::Brief | Phase::Missed if brief_due(session, now) => {
+        Phase::Brief | Phase::Missed if brief_due(world, session, now) => {
             actions.push(Action::SendBrief { session: session.id, from: session.phase });
         }
         Phase::Health | Phase::Patterns | Phase::Brief | Phase::Closed | Phase::Missed => {}
@@ -82,9 +85,13 @@ fn begin(world: &Snapshot, effect: Effect, actions: &mut Vec<Action>) {
     }
 }
 
-/// A missed night's row leaves [`Phase::Missed`] never; its brief is out once `reported_at` is set.
-fn brief_due(session: &Session, now: DateTime<Utc>) -> bool {
-    now >= session.brief_at && (session.phase != Phase::Missed || session.reported_at.is_none())
+/// A missed night's row leaves [`Phase::Missed`] never; its brief is out once `reported_at` is set. One that is followed
+/// by another night with a brief to come is told in that one: a bot that was off for weeks sends one brief, not sixty.
+fn brief_due(world: &Snapshot, session: &Session, now: DateTime<Utc>) -> bool {
+    let untold = |other: &Session| other.is_open() || (other.phase == Phase::Missed && other.reported_at.is_none());
+    let follows = |other: &&Session| other.kind == SessionKind::Nightly && other.date > session.date && untold(other);
+    let told_later = session.phase == Phase::Missed && world.sessions.iter().any(|other| follows(&other));
+    now >= session.brief_at && !told_later && (session.phase != Phase::Missed || session.reported_at.is_none())
 }
 
 fn spawning_over(session: &Session, now: DateTime<Utc>) -> bool {

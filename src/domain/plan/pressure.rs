@@ -8,8 +8,11 @@ use chrono::TimeDelta;
 /// Begins and ends throttle events while anything is being built or about to be.
 pub(super) fn events(world: &Snapshot, permits: &Permits, actions: &mut Vec<Action>) {
     let watched = !world.sessions.is_empty() || !world.builds.is_empty();
+    // One event a kind, whatever number of disks presses.
+    let mut open: Vec<_> = world.throttles.iter().map(|throttle| throttle.kind).collect();
     for pressure in permits.blocked_by.iter().filter(|_| watched) {
-        if !world.throttles.iter().any(|open| open.kind == pressure.kind()) {
+        if !open.contains(&pressure.kind()) {
+            open.push(pressure.kind());
             actions.push(Action::OpenThrottle { kind: pressure.kind(), detail: pressure.to_string() });
         }
     }

@@ -1,15 +1,13 @@
 //! When to look again at the latest. Ends of runs and effects, taps and other processes wake the engine by themselves.
 
 use super::{Snapshot, builds, night};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 /// The earliest moment after `now` at which the plan can change by itself, with its reason.
-pub(super) fn next(world: &Snapshot, now: DateTime<Utc>) -> (DateTime<Utc>, &'static str) {
+pub(super) fn next(world: &Snapshot, last_night: NaiveDate, now: DateTime<Utc>) -> (DateTime<Utc>, &'static str) {
     let mut wakes = vec![(world.sample_due, "a resource sample is due")];
-    let upcoming = world.settings.schedule.current_or_next(now);
-    wakes.push((upcoming.start, "the night begins"));
-    let following = upcoming.date.succ_opt().unwrap_or(upcoming.date);
-    wakes.push((world.settings.schedule.night(following).start, "the night begins"));
+    let tonight = last_night.succ_opt().unwrap_or(last_night);
+    wakes.push((world.settings.schedule.start_of(tonight), "the night begins"));
     for session in &world.sessions {
         wakes.extend(night::wakes(world, session));
     }

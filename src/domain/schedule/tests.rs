@@ -252,3 +252,26 @@ fn every_clock_change_of_every_zone_keeps_one_night_a_date() {
         }
     }
 }
+
+#[test]
+fn the_last_night_started_is_found_through_every_change_of_the_clock() {
+    let zones =
+        ["America/Nuuk", "Africa/Cairo", "Asia/Beirut", "America/Santiago", "Pacific/Apia", "Australia/Lord_Howe"];
+    for (zone, day) in zones.into_iter().flat_map(|zone| {
+        ["2026-03-28", "2026-04-04", "2026-04-23", "2026-09-05", "2026-10-24", "2026-10-29", "2011-12-29"]
+            .map(|day| (zone, day))
+    }) {
+        for start in ["23:00", "00:15", "12:00"] {
+            let schedule = Schedule { session_start: time(start), ..in_zone(zone) };
+            let nights: Vec<Night> = date(day).iter_days().take(6).map(|date| schedule.night(date)).collect();
+            let (mut now, end) = (nights[1].start, nights[4].start);
+            while now < end {
+                let last = nights.iter().rfind(|night| night.start <= now).unwrap();
+                assert_eq!(schedule.start_of(schedule.last_started(now)), last.start, "{zone} {now}");
+                let on = nights.iter().rfind(|night| night.start <= now && now < night.brief);
+                assert_eq!(schedule.night_containing(now).as_ref(), on, "{zone} {now}");
+                now += TimeDelta::minutes(15);
+            }
+        }
+    }
+}

@@ -5,11 +5,10 @@ use crate::domain::id::TaskId;
 use crate::domain::plan::choice;
 use crate::domain::task::TaskState;
 use crate::engine::inbound::{Asker, Reply};
-use crate::engine::{Engine, say};
-use crate::store::{Conn, StoreError, approvals, audit, builds, snapshot, tasks};
+use crate::engine::{Engine, facts, say};
+use crate::store::{Conn, StoreError, approvals, audit, builds, tasks};
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use std::collections::BTreeSet;
 
 pub(super) async fn approve(
     engine: &Engine,
@@ -50,7 +49,7 @@ pub async fn approve_one(
         reply.more.push((format!("{}:again:{}", say::card_key(&task), now.timestamp_millis()), card));
         return Ok(reply);
     }
-    let world = snapshot::load(conn, engine.settings(), BTreeSet::new(), now).await?;
+    let world = facts::world(engine, conn, now).await?;
     if choice::lock(&world, &task).is_none() {
         return Ok(Reply::line(format!("#{id} {:?} needs no approval: it is auto-approved.", task.spec.title)));
     }

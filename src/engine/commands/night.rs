@@ -7,11 +7,10 @@ use crate::domain::plan::choice::{self, Standing};
 use crate::domain::session::{Session, SessionKind};
 use crate::domain::words::clock;
 use crate::engine::inbound::{Asker, Reply};
-use crate::engine::{Engine, say};
-use crate::store::{Conn, StoreError, audit, control, sessions, snapshot, tasks};
+use crate::engine::{Engine, facts, say};
+use crate::store::{Conn, StoreError, audit, control, sessions, tasks};
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use serde_json::json;
-use std::collections::BTreeSet;
 
 /// A session started by hand spawns at most this long.
 const BY_HAND: TimeDelta = TimeDelta::hours(8);
@@ -121,7 +120,7 @@ pub(super) async fn run_one(
     now: DateTime<Utc>,
 ) -> Result<Reply, StoreError> {
     let task = task_or_answer!(conn, id);
-    let world = snapshot::load(conn, engine.settings(), BTreeSet::new(), now).await?;
+    let world = facts::world(engine, conn, now).await?;
     if world.task(id).is_none() {
         return Ok(Reply::refuse(format!("#{id} is {}; /retry {id} queues it again.", task.state.as_str())));
     }

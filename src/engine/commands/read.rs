@@ -12,10 +12,9 @@ use crate::domain::words::clock;
 use crate::engine::inbound::{Asker, Reply};
 use crate::engine::{Engine, effects, facts, perform, say};
 use crate::runner::last_lines;
-use crate::store::{Conn, StoreError, audit, builds, outbox, sessions, snapshot};
+use crate::store::{Conn, StoreError, audit, builds, outbox, sessions};
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Tasks listed in one message; the rest is counted.
@@ -27,7 +26,7 @@ pub(super) async fn list(
     filter: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<Reply, StoreError> {
-    let world = snapshot::load(conn, engine.settings(), BTreeSet::new(), now).await?;
+    let world = facts::world(engine, conn, now).await?;
     let rows: Vec<(&Task, Standing)> = world
         .tasks
         .iter()
@@ -200,13 +199,18 @@ pub(super) async fn log(engine: &Engine, conn: &mut Conn, id: TaskId, lines: usi
         _ => vec![],
     };
     let mut message = Message::line(format!("📜 #{id} {}: the last {} lines", task.spec.title, tail.len()));
-    message = message.section("", vec![Item { quote: tail.join("\n"), ..Item::new("", path.display().to_string()) }]);
+    message = message.section("", vec![log_item(&path, &tail)]);
     Ok(Reply { message, data: json!({"path": path, "lines": tail}), ..Reply::default() })
+}
+
+fn log_item(path: &Path, tail: &[String]) -> Item {
+    let quote = tail.join("\n");
+    Item { quote, quoted_from: "its output".into(), ..Item::new("", path.display().to_string()) }
 }
 
 pub(super) async fn why(engine: &Engine, conn: &mut Conn, id: TaskId, now: DateTime<Utc>) -> Result<Reply, StoreError> {
     let task = task_or_answer!(conn, id);
-    let world = snapshot::load(conn, engine.settings(), BTreeSet::new(), now).await?;
+    let world = facts::world(engine, conn, now).await?;
     let now_words = match task.state {
         TaskState::Open | TaskState::Draft => {
             let standing = choice::standing(&world, &task, now);
@@ -291,7 +295,7 @@ pub(super) async fn health(
     if !fix && checked.iter().any(|found| found.problem.fix.is_some()) {
         message.closing = "/health fix does what is safe now; tonight's check does it anyway.".into();
     }
-    let world = snapshot::load(conn, engine.settings(), BTreeSet::new(), now).await?;
+    let world = facts::world(engine, conn, now).await?;
     let lines = facts::resources(engine, &world);
     message = message.section("🖥️ This machine", lines.iter().map(|line| Item::new("", line)).collect());
     let problems: Vec<_> = checked.iter().map(|f| json!({"problem": f.problem, "fix": f.fix})).collect();
@@ -309,10 +313,10 @@ pub(super) async fn metrics(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>
         Item::new(goal(week.fixed >= 7), format!("{} problems fixed (goal 7–14)", week.fixed)),
         Item::new(
             goal(rate.is_some_and(|rate| rate >= 0.95)),
-            format!("{percent} of ended tasks completed (goal 95 %)"),
+            format!("completed of what ended: {percent} (goal 95 %)"),
         ),
     ];
-    let world = snapshot::load(conn, engine.settings(), BTreeSet::new(), now).await?;
+    let world = facts::world(engine, conn, now).await?;
     let lines = facts::resources(engine, &world);
     let message = Message::line("📈 The last seven days")
         .section("", items)

@@ -1,13 +1,14 @@
 #!/bin/sh
 # The demo's agent: a script instead of a coding model. It reads the prompt, takes its time, and changes the clone it
-# stands in, as a model would. $DEMO_FILES holds the texts it "thinks up"; $DEMO_STATE lets it fail once.
+# stands in, as a model would. $DEMO_FILES holds the texts it "thinks up"; $DEMO_STATE lets it fail once; $DEMO_PACE
+# slows it down on a slow machine.
 set -eu
 prompt=$(cat)
 work() { # work FROM TO SECONDS TEXT: say progress in steps
     steps=5; step=0
     while [ $step -lt $steps ]; do
         echo "PROGRESS $(( $1 + ($2 - $1) * step / steps )) $4"
-        sleep "$(awk "BEGIN { print $3 / $steps }")"
+        sleep "$(awk "BEGIN { print $3 * $DEMO_PACE / $steps }")"
         step=$((step + 1))
     done
     echo "PROGRESS $2 $4"

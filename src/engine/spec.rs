@@ -1,0 +1,169 @@
+//! What a run executes: program, folder, environment, log and limits, made from the rows and the configuration alone, so
+//! that a restarted bot launches exactly the same.
+
+use super::Engine;
+use crate::agent;
+use crate::domain::build::{Build, Run, RunOwner, RunStep};
+use crate::domain::id::RunId;
+use crate::domain::settings::{Agent, Argv, Project};
+use crate::domain::task::{Task, TaskKind};
+use crate::runner::RunSpec;
+use crate::store::{Conn, StoreError, builds, checks, runs, tasks};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub(super) fn log_path(engine: &Engine, owner: RunOwner, step: RunStep) -> PathBuf {
+    let home = &engine.parts.home;
+    match (owner, step) {
+        (RunOwner::Build(build), RunStep::Agent) => home.build_log(build),
+        (RunOwner::Build(build), step) => home.step_log(&format!("build_{build}"), step.as_str()),
+        (RunOwner::Check(check), step) => home.step_log(&format!("check_{check}"), step.as_str()),
+    }
+}
+
+pub(super) fn agent_of<'a>(engine: &'a Engine, task: &Task) -> Option<&'a Agent> {
+    engine.parts.settings.agent_for(task.spec.project.as_deref(), task.spec.agent.as_deref())
+}
+
+/// What to run, from the rows and the configuration alone: the same after a restart. `Err` says why it can't be.
+pub(super) async fn spec(engine: &Engine, conn: &mut Conn, id: RunId) -> Result<Result<RunSpec, String>, StoreError> {
+    let run = runs::open(conn).await?.into_iter().find(|run| run.id == id);
+    let Some(run) = run else { return Ok(Err("the run has ended".into())) };
+    Ok(match run.owner {
+        RunOwner::Build(build) => {
+            let build = builds::get(conn, build).await?;
+            let task = tasks::get(conn, build.task).await?;
+            let slot = builds::slot(conn, build.id).await?;
+            build_spec(engine, &run, &build, &task, slot)
+        }
+        RunOwner::Check(check) => {
+            let check = checks::get(conn, check).await?;
+            let project = engine.parts.settings.project(&check.project);
+            project.ok_or_else(|| format!("project {:?} is not configured", check.project)).and_then(|project| {
+                let folder = engine.parts.home.check(check.id);
+                let argv = project_command(project, run.step)?;
+                // One check at a time per project: it has the range after those of the builds.
+                let slot = engine.parts.settings.max_builds_of(&project.name);
+                let env = environment(engine, &folder, Some(project), None, slot);
+                Ok(finish(engine, &run, argv, folder.join("clone"), env, None))
+            })
+        }
+    })
+}
+
+fn build_spec(engine: &Engine, run: &Run, build: &Build, task: &Task, slot: usize) -> Result<RunSpec, String> {
+    let home = &engine.parts.home;
+    let folder = home.build(build.id);
+    let project = task.spec.project.as_deref().and_then(|name| engine.parts.settings.project(name));
+    let artifacts = home.artifacts(task.id);
+    if task.spec.kind == TaskKind::Action {
+        // An action has a folder of its own, not the owner's checkout: what it should reach there it names itself.
+        let mut env = environment(engine, &folder, project, None, slot);
+        if let Some(project) = project {
+            env.insert("OVERNIGHT_PROJECT".into(), project.path.to_string_lossy().into_owned());
+        }
+        std::fs::create_dir_all(folder.join("tmp")).map_err(|error| format!("{}: {error}", folder.display()))?;
+        return Ok(finish(engine, run, task.spec.command.clone(), folder, env, None));
+    }
+    let clone = folder.join("clone");
+    match run.step {
+        RunStep::Agent => {
+            let agent = agent_of(engine, task).ok_or("no agent is configured for this task")?;
+            let prompt = folder.join("prompt.md");
+            let mut env = environment(engine, &folder, project, Some(agent), slot);
+            env.insert("OVERNIGHT_PROMPT".into(), prompt.to_string_lossy().into_owned());
+            env.insert("OVERNIGHT_TASK".into(), task.id.to_string());
+            if task.spec.kind == TaskKind::Artifact {
+                env.insert("OVERNIGHT_ARTIFACTS".into(), artifacts.to_string_lossy().into_owned());
+            }
+            Ok(finish(engine, run, agent::launch(agent, &prompt).argv, clone, env, Some(prompt)))
+        }
+        RunStep::Verify if task.spec.kind == TaskKind::Artifact => {
+            let env = environment(engine, &folder, project, None, slot);
+            Ok(finish(engine, run, task.spec.command.clone(), artifacts, env, None))
+        }
+        step => {
+            let project = project.ok_or("the task's project is not configured")?;
+            let env = environment(engine, &folder, Some(project), None, slot);
+            Ok(finish(engine, run, project_command(project, step)?, clone, env, None))
+        }
+    }
+}
+
+fn project_command(project: &Project, step: RunStep) -> Result<Vec<String>, String> {
+    let argv: Option<&Argv> = match step {
+        RunStep::Setup => project.setup.as_ref(),
+        RunStep::Verify | RunStep::VerifyAgain => project.verify.as_ref(),
+        RunStep::Measure => project.measure.as_ref().map(|measure| &measure.argv),
+        RunStep::Agent => None,
+    };
+    argv.map(|argv| argv.as_slice().to_vec())
+        .ok_or_else(|| format!("project {:?} has no {step} command any more", project.name))
+}
+
+/// The whole environment of a child: the allow-list, the project's, the agent's, a temporary folder and ports of its
+/// own. Nothing else of the bot's environment gets through.
+fn environment(
+    engine: &Engine,
+    folder: &Path,
+    project: Option<&Project>,
+    agent: Option<&Agent>,
+    slot: usize,
+) -> BTreeMap<String, String> {
+    let parts = &engine.parts;
+    let mut env = parts.child_env.clone();
+    let named = project.map(|p| &p.env_pass).into_iter().chain(agent.map(|a| &a.env_pass)).flatten();
+    env.extend(named.filter_map(|name| Some((name.clone(), parts.passable_env.get(name)?.clone()))));
+    env.extend(project.map(|p| p.env.clone()).unwrap_or_default());
+    env.extend(agent.map(|a| a.env.clone()).unwrap_or_default());
+    if let Some(project) = project.filter(|project| !project.caches.is_empty()) {
+        let caches = project.caches.iter().map(|cache| cache.to_string_lossy()).collect::<Vec<_>>();
+        env.insert("OVERNIGHT_CACHES".into(), caches.join(":"));
+    }
+    env.insert("TMPDIR".into(), folder.join("tmp").to_string_lossy().into_owned());
+    if let Some((first, last)) = project.and_then(|project| project.ports(slot)) {
+        env.insert("OVERNIGHT_PORT_FIRST".into(), first.to_string());
+        env.insert("OVERNIGHT_PORT_LAST".into(), last.to_string());
+    }
+    env
+}
+
+fn finish(
+    engine: &Engine,
+    run: &Run,
+    argv: Vec<String>,
+    cwd: PathBuf,
+    env: BTreeMap<String, String>,
+    stdin: Option<PathBuf>,
+) -> RunSpec {
+    let settings = &engine.parts.settings.build;
+    let limit = match run.step {
+        RunStep::Setup => settings.setup_timeout,
+        RunStep::Agent => settings.timeout,
+        RunStep::Verify | RunStep::VerifyAgain => settings.verify_timeout,
+        RunStep::Measure => settings.measure_timeout,
+    };
+    // The planner stops a run in time by the bot's clock; the supervisor's limit is for when the bot is not there.
+    let margin = Duration::from_mins(2);
+    RunSpec {
+        run_id: format!("{}-r{}", unique_home(engine), run.id),
+        argv,
+        cwd,
+        env,
+        stdin,
+        log_path: log_path(engine, run.owner, run.step),
+        log_head_bytes: settings.log_head_bytes,
+        log_tail_bytes: settings.log_tail_bytes,
+        timeout_secs: limit.max(engine.parts.clock.real(limit)).saturating_add(margin).as_secs_f64(),
+        grace_secs: settings.grace.as_secs_f64(),
+    }
+}
+
+/// Run ids have to differ between two bots on one machine: the data folder's path tells them apart.
+fn unique_home(engine: &Engine) -> String {
+    use sha2::{Digest, Sha256};
+    use std::os::unix::ffi::OsStrExt;
+    let digest = Sha256::digest(engine.parts.home.root().as_os_str().as_bytes());
+    crate::domain::format::hex(&digest[..8])
+}

@@ -1,0 +1,378 @@
+//! The stories' harness: one bot, its owner, and the night between them.
+//!
+//! The database, git, the supervisors and every child are real. The clock stands still while a child or an effect works
+//! and otherwise visits every moment the planner asks for. An agent that waits for the story (`agent_waits`) is the one
+//! exception: the night goes on past it.
+
+mod keyboard;
+mod look;
+mod phone;
+mod screen;
+mod stage;
+
+use chrono::{DateTime, NaiveTime, Utc};
+use chrono_tz::Tz;
+pub(crate) use keyboard::Keyboard;
+use overnight::app::{self, Outside};
+use overnight::chat::{Chat, Incoming, What};
+use overnight::clock::{Clock, ManualClock};
+use overnight::config::Config;
+use overnight::domain::build::{Run, RunOwner, RunStep};
+use overnight::engine::{Engine, deliver, inbound};
+use overnight::host::probe::Probe;
+use overnight::store::{builds, runs};
+pub(crate) use phone::{FakePhone, Fault};
+pub(crate) use screen::{Screen, Shown};
+pub(crate) use stage::{Stage, bytes_of, git};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// Real time after which nothing will happen any more.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Steps within one look; more go in circles.
+const MOST_STEPS: usize = 500;
+
+/// A chat with a person at it.
+#[async_trait::async_trait]
+pub(crate) trait Front: Chat {
+    /// Who the person is to the bot.
+    fn sender(&self) -> &'static str;
+    /// The person writes a message.
+    async fn types(&self, text: &str, at: DateTime<Utc>);
+    /// The person taps.
+    async fn presses(&self, button: &str, at: DateTime<Utc>);
+    /// What the person sees.
+    fn screen(&self) -> MutexGuard<'_, Screen>;
+}
+
+/// Plays each story on the phone and in the terminal.
+macro_rules! both {
+    ($($story:ident),+ $(,)?) => {
+        $(mod $story {
+            #[tokio::test]
+            async fn on_the_phone() {
+                super::$story($crate::harness::Stage::new(true)).await;
+            }
+
+            #[tokio::test]
+            async fn in_the_terminal() {
+                super::$story($crate::harness::Stage::new(false)).await;
+            }
+        })+
+    };
+}
+pub(crate) use both;
+
+/// A running bot and its owner.
+pub(crate) struct Overnight {
+    stage: Stage,
+    config: Config,
+    clock: Arc<ManualClock>,
+    front: Arc<dyn Front>,
+    probe: Arc<dyn Probe>,
+    zone: Tz,
+    restless: bool,
+    /// None while the bot is off.
+    engine: Option<Engine>,
+    /// Checkouts and what was in them.
+    owned: BTreeMap<PathBuf, BTreeMap<PathBuf, Vec<u8>>>,
+    /// Messages whose key begins so are not waited for.
+    unwatched: Vec<String>,
+    strangers: u64,
+    finished: bool,
+}
+
+impl Overnight {
+    #[expect(clippy::too_many_arguments, reason = "called once, by the stage")]
+    async fn new(
+        stage: Stage,
+        config: Config,
+        clock: Arc<ManualClock>,
+        front: Arc<dyn Front>,
+        probe: Arc<dyn Probe>,
+        zone: Tz,
+        restless: bool,
+        checkouts: Vec<(String, PathBuf)>,
+    ) -> Self {
+        let owned = checkouts.into_iter().map(|(_, path)| (path.clone(), bytes_of(&path))).collect();
+        let unwatched = ["started:", "live:"].map(str::to_owned).to_vec();
+        let mut o = Self {
+            stage,
+            config,
+            clock,
+            front,
+            probe,
+            zone,
+            restless,
+            engine: None,
+            owned,
+            unwatched,
+            strangers: 0,
+            finished: false,
+        };
+        o.turns_on().await;
+        o
+    }
+
+    async fn changes_front(&mut self, front: Arc<dyn Front>) {
+        self.turns_off().await;
+        self.front = front;
+        self.turns_on().await;
+    }
+
+    // --- The bot itself ---
+
+    pub(crate) fn engine(&self) -> &Engine {
+        self.engine.as_ref().expect("the bot is on")
+    }
+
+    pub(crate) async fn turns_on(&mut self) {
+        let outside = Outside {
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            probe: Some(Arc::clone(&self.probe)),
+            exe: PathBuf::from(env!("CARGO_BIN_EXE_overnight")),
+            home_chat: self.front.name().to_owned(),
+        };
+        let engine = app::engine(&self.config, outside).await.unwrap();
+        app::note_start(&engine).await.unwrap();
+        self.engine = Some(engine);
+        self.settle().await;
+    }
+
+    /// The bot's process ends; builds live on. What it had begun by itself is let end first: a real end would cut it.
+    pub(crate) async fn turns_off(&mut self) {
+        let since = Instant::now();
+        while self.engine().is_working() {
+            assert!(since.elapsed() < PATIENCE, "an effect never ends");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.engine.take().unwrap().store().close().await;
+    }
+
+    pub(crate) async fn restarts(&mut self) {
+        self.turns_off().await;
+        self.turns_on().await;
+    }
+
+    /// The bot is off until this local time.
+    pub(crate) async fn is_off_until(&mut self, moment: &str) {
+        self.turns_off().await;
+        self.clock.set(self.moment(moment));
+        self.turns_on().await;
+    }
+
+    // --- Time ---
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// `23:10` is the next time the clock shows that; `2026-03-15 07:00` is exactly then.
+    pub(crate) fn moment(&self, text: &str) -> DateTime<Utc> {
+        match NaiveTime::parse_from_str(text, "%H:%M") {
+            Ok(time) => self.config.settings.schedule.next_local_time(self.now(), time),
+            Err(_) => stage::moment_in(self.zone, text),
+        }
+    }
+
+    /// Lives until that moment, looking whenever the planner wants to.
+    pub(crate) async fn advance_to(&mut self, moment: &str) {
+        let target = self.moment(moment);
+        for _ in 0..MOST_STEPS {
+            let next = self.settle().await;
+            if self.now() >= target {
+                return;
+            }
+            self.clock.set(next.min(target));
+        }
+        panic!("{MOST_STEPS} looks did not reach {moment}; {}", self.tail().await);
+    }
+
+    /// The wall clock is set wrong, or right again.
+    pub(crate) async fn clock_is_set_to(&mut self, moment: &str) {
+        let to = stage::moment_in(self.zone, moment);
+        self.clock.set(to);
+        self.settle().await;
+    }
+
+    /// The clock goes on to this moment.
+    pub(crate) fn clock_is_at(&self, at: DateTime<Utc>) {
+        self.clock.set(at);
+    }
+
+    /// Steps and delivers until nothing is left to do before the moment returned.
+    pub(crate) async fn settle(&mut self) -> DateTime<Utc> {
+        for _ in 0..MOST_STEPS {
+            let was_quiet = !self.is_waiting().await;
+            let stepped = match self.engine().step().await {
+                Ok(stepped) => stepped,
+                Err(error) => panic!("a step failed: {error}; {}", self.tail().await),
+            };
+            let later = deliver::drain(self.engine(), self.front.as_ref()).await.unwrap();
+            if was_quiet && stepped.actions == 0 && !self.is_waiting().await {
+                let next = later.map_or(stepped.next_wake.0, |later| later.min(stepped.next_wake.0));
+                assert!(next > self.now(), "nothing to do, and yet to be looked at again at once: {stepped:?}");
+                return next;
+            }
+            self.waits().await;
+            if self.restless {
+                self.turns_off().await;
+                Box::pin(self.turns_on_quietly()).await;
+            }
+        }
+        panic!("{MOST_STEPS} steps and still something to do; {}", self.tail().await);
+    }
+
+    async fn turns_on_quietly(&mut self) {
+        let restless = std::mem::replace(&mut self.restless, false);
+        let outside = Outside {
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            probe: Some(Arc::clone(&self.probe)),
+            exe: PathBuf::from(env!("CARGO_BIN_EXE_overnight")),
+            home_chat: self.front.name().to_owned(),
+        };
+        self.engine = Some(app::engine(&self.config, outside).await.unwrap());
+        self.restless = restless;
+    }
+
+    /// Waits, in real time, until no effect is under way and no child works, those that wait for the story left out.
+    async fn waits(&mut self) {
+        let since = Instant::now();
+        let mut woken = false;
+        while !woken && self.is_waiting().await {
+            if since.elapsed() > PATIENCE {
+                panic!("nothing has happened for {PATIENCE:?}; {}", self.tail().await);
+            }
+            let engine = self.engine().clone();
+            woken = tokio::time::timeout(Duration::from_millis(20), engine.woken()).await.is_ok();
+        }
+    }
+
+    /// Whether an effect is under way, or a child works that does not wait for the story.
+    async fn is_waiting(&self) -> bool {
+        if self.engine().is_working() {
+            return true;
+        }
+        let mut conn = self.engine().store().read().await.unwrap();
+        for run in runs::open(&mut conn).await.unwrap() {
+            if !self.is_held(&mut conn, &run).await {
+                return true;
+            }
+        }
+        false
+    }
+
+    async fn is_held(&self, conn: &mut overnight::store::Conn, run: &Run) -> bool {
+        let (RunOwner::Build(build), RunStep::Agent) = (run.owner, run.step) else { return false };
+        let task = builds::get(conn, build).await.unwrap().task;
+        let note = self.notes().join("held").join(task.to_string());
+        if run.stop_requested.is_some() {
+            let _ = std::fs::remove_file(&note);
+        }
+        note.exists()
+    }
+
+    fn notes(&self) -> PathBuf {
+        self.stage.folder.path().join("notes")
+    }
+
+    /// An agent that waits for the story goes on.
+    pub(crate) async fn releases(&mut self, task: i64) {
+        let name = task.to_string();
+        std::fs::remove_file(self.notes().join("held").join(&name))
+            .unwrap_or_else(|error| panic!("the agent of #{task} does not wait: {error}"));
+        std::fs::write(self.notes().join("released").join(&name), "").unwrap();
+        self.settle().await;
+    }
+
+    // --- The owner ---
+
+    /// The owner writes, and the bot has answered.
+    pub(crate) async fn says(&mut self, text: &str) {
+        self.front.types(text, self.now()).await;
+        self.hears().await;
+        self.settle().await;
+    }
+
+    /// The owner writes; the answer is the unread message with these words.
+    pub(crate) async fn asks(&mut self, text: &str, answer: &str) -> Shown {
+        self.says(text).await;
+        self.expect(answer).await
+    }
+
+    /// The owner taps a button of what they saw.
+    pub(crate) async fn taps(&mut self, card: &Shown, label: &str) {
+        self.front.presses(card.button(label), self.now()).await;
+        self.hears().await;
+        self.settle().await;
+    }
+
+    /// Taps something that was never on a card.
+    pub(crate) async fn taps_unknown(&mut self, button: &str) {
+        let what = What::Tap { button: button.into(), tap: "t".into() };
+        self.gets(self.front.sender(), what).await;
+    }
+
+    /// Somebody else writes to the bot.
+    pub(crate) async fn stranger_says(&mut self, text: &str) {
+        self.gets("phone:666", What::Text(text.into())).await;
+    }
+
+    async fn gets(&mut self, sender: &str, what: What) {
+        self.strangers += 1;
+        let key = format!("other-{}", self.strangers);
+        let incoming = Incoming { key, sender: sender.into(), what, at: self.now() };
+        inbound::store(self.engine(), self.front.name(), &incoming).await.unwrap();
+        self.settle().await;
+    }
+
+    async fn hears(&self) {
+        let incoming = tokio::time::timeout(PATIENCE, self.front.receive()).await;
+        let incoming = incoming.expect("the chat hands over what was typed").expect("the chat is open");
+        self.keeps(&incoming).await;
+    }
+
+    /// Keeps an update as the bot's receiving task does.
+    pub(crate) async fn keeps(&self, incoming: &Incoming) {
+        inbound::store(self.engine(), self.front.name(), incoming).await.unwrap();
+        self.front.confirm(&incoming.key).await;
+    }
+
+    /// The unread message with these words.
+    pub(crate) async fn expect(&mut self, words: &str) -> Shown {
+        let found = self.front.screen().read(words);
+        match found {
+            Some(shown) => shown,
+            None => panic!("no unread message with {words:?}\n{}", self.tail().await),
+        }
+    }
+
+    /// The message as it looks now.
+    pub(crate) fn again(&self, shown: &Shown) -> Shown {
+        let screen = self.front.screen();
+        screen.messages.iter().find(|message| message.reference == shown.reference).unwrap().clone()
+    }
+
+    /// Every message so far that the story has not looked at, looked at now.
+    pub(crate) fn reads_all(&mut self) -> Vec<Shown> {
+        let mut screen = self.front.screen();
+        let unread = screen.messages.iter_mut().filter(|message| !message.read);
+        let read = |message: &mut Shown| {
+            message.read = true;
+            message.clone()
+        };
+        unread.map(read).collect()
+    }
+
+    /// All messages ever, in order.
+    pub(crate) fn messages(&self) -> Vec<Shown> {
+        self.front.screen().messages.clone()
+    }
+
+    /// Messages whose key begins so need not be looked at.
+    pub(crate) fn does_not_watch(&mut self, prefix: &str) {
+        self.unwatched.push(prefix.into());
+    }
+}

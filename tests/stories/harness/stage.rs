@@ -1,0 +1,254 @@
+//! What a story is played on: projects in temporary folders, their configuration, the machine's script.
+
+use super::{FakePhone, Front, Keyboard, Overnight};
+use chrono::{DateTime, LocalResult, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
+use overnight::clock::{Clock, ManualClock};
+use overnight::config::{Config, Overrides};
+use overnight::domain::resource::Sample;
+use overnight::host::probe::ScriptedProbe;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// A project to be made.
+#[derive(Debug, Clone)]
+struct Project {
+    name: String,
+    /// Files it begins with, besides its README and check.
+    files: Vec<(OsString, String)>,
+    /// Lines of its configuration.
+    lines: Vec<String>,
+}
+
+/// What a story needs before its evening begins.
+pub(crate) struct Stage {
+    on_the_phone: bool,
+    zone: Tz,
+    projects: Vec<Project>,
+    sections: BTreeMap<&'static str, Vec<String>>,
+    agents: String,
+    script: Vec<(&'static str, fn(&mut Sample))>,
+    restless: bool,
+    pub(crate) folder: TempDir,
+}
+
+impl Stage {
+    /// With a project `app` that has a verify command, in Berlin.
+    pub(crate) fn new(on_the_phone: bool) -> Self {
+        let folder = tempfile::Builder::new().prefix("night").tempdir_in(fast_folder()).unwrap();
+        let mut stage = Self {
+            on_the_phone,
+            zone: chrono_tz::Europe::Berlin,
+            projects: vec![],
+            sections: BTreeMap::new(),
+            agents: String::new(),
+            script: vec![],
+            restless: false,
+            folder,
+        };
+        stage = stage.project("app");
+        let senders = format!("senders = [\"{}\", \"{}\"]", FakePhone::SENDER, overnight::config::TERMINAL_OWNER);
+        stage.set("limits", "sample_every = \"10m\"").set("build", "grace = \"1s\"").set("owner", &senders)
+    }
+
+    /// The owner's zone.
+    pub(crate) fn zone(mut self, zone: Tz) -> Self {
+        self.zone = zone;
+        self
+    }
+
+    /// One more project, with a verify command.
+    pub(crate) fn project(mut self, name: &str) -> Self {
+        let lines = vec!["verify = [\"sh\", \"check.sh\"]".to_owned()];
+        self.projects.push(Project { name: name.into(), files: vec![], lines });
+        self
+    }
+
+    /// A file the latest project begins with.
+    pub(crate) fn file(mut self, name: impl AsRef<OsStr>, text: &str) -> Self {
+        self.projects.last_mut().unwrap().files.push((name.as_ref().to_owned(), text.into()));
+        self
+    }
+
+    /// Another configuration line for the latest project.
+    pub(crate) fn with(mut self, line: &str) -> Self {
+        self.projects.last_mut().unwrap().lines.push(line.into());
+        self
+    }
+
+    /// The latest project has no verify command.
+    pub(crate) fn unchecked(mut self) -> Self {
+        self.projects.last_mut().unwrap().lines.clear();
+        self
+    }
+
+    /// A configuration line.
+    pub(crate) fn set(mut self, section: &'static str, line: &str) -> Self {
+        self.sections.entry(section).or_default().push(line.into());
+        self
+    }
+
+    /// One more agent.
+    pub(crate) fn agent(mut self, name: &str, command: &str) -> Self {
+        let _ = writeln!(self.agents, "[[agents]]\nname = \"{name}\"\ncommand = [\"{command}\"]");
+        self
+    }
+
+    /// From this local moment on the machine is calm but for this.
+    pub(crate) fn machine(mut self, from: &'static str, change: fn(&mut Sample)) -> Self {
+        self.script.push((from, change));
+        self
+    }
+
+    /// The bot is restarted whenever something has happened.
+    pub(crate) fn restless(mut self) -> Self {
+        self.restless = true;
+        self
+    }
+
+    /// Path of a project's checkout.
+    pub(crate) fn checkout(&self, project: &str) -> PathBuf {
+        self.folder.path().join("src").join(project)
+    }
+
+    /// The owner's evening begins at this local moment, such as `2026-03-14 21:58`.
+    pub(crate) async fn start(self, moment: &str) -> Overnight {
+        for project in &self.projects {
+            make(&self.checkout(&project.name), project);
+        }
+        let notes = self.folder.path().join("notes");
+        for folder in ["held", "released"] {
+            fs::create_dir_all(notes.join(folder)).unwrap();
+        }
+        fs::write(self.folder.path().join("agent.sh"), include_str!("agent.sh")).unwrap();
+        let now = moment_in(self.zone, moment);
+        let clock = Arc::new(ManualClock::new(now));
+        let front: Arc<dyn Front> = if self.on_the_phone {
+            Arc::new(FakePhone::new())
+        } else {
+            Arc::new(Keyboard::new(Arc::clone(&clock) as Arc<dyn Clock>))
+        };
+        self.raise(clock, front).await
+    }
+
+    /// The same with a phone whose faults the story stages.
+    pub(crate) async fn start_with(self, moment: &str, phone: Arc<FakePhone>) -> Overnight {
+        let mut o = self.start(moment).await;
+        o.changes_front(phone).await;
+        o
+    }
+
+    async fn raise(self, clock: Arc<ManualClock>, front: Arc<dyn Front>) -> Overnight {
+        let config = self.load();
+        let calm = ScriptedProbe::calm(clock.now() - TimeDelta::days(1));
+        let script = self.script.iter().map(|(from, change)| {
+            let mut sample = Sample { at: moment_in(self.zone, from), ..calm.clone() };
+            change(&mut sample);
+            sample
+        });
+        let probe = ScriptedProbe::new(std::iter::once(calm.clone()).chain(script).collect());
+        let checkouts =
+            self.projects.iter().map(|project| (project.name.clone(), self.checkout(&project.name))).collect();
+        let (zone, restless) = (self.zone, self.restless);
+        Overnight::new(self, config, clock, front, Arc::new(probe), zone, restless, checkouts).await
+    }
+
+    fn load(&self) -> Config {
+        let file = self.folder.path().join("overnight.toml");
+        fs::write(&file, self.text()).unwrap();
+        let overrides = Overrides { home: Some(self.folder.path().join("home")), config_file: Some(file) };
+        let path = std::env::vars().find(|(name, _)| name == "PATH").unwrap();
+        let home = ("HOME".to_owned(), self.folder.path().to_str().unwrap().to_owned());
+        Config::load_from(&overrides, BTreeMap::from([path, home]), self.folder.path()).unwrap()
+    }
+
+    fn text(&self) -> String {
+        let folder = self.folder.path().to_str().unwrap();
+        let mut text = format!("[schedule]\nzone = \"{}\"\n", self.zone);
+        for line in self.sections.get("schedule").into_iter().flatten() {
+            let _ = writeln!(text, "{line}");
+        }
+        for (section, lines) in self.sections.iter().filter(|(section, _)| **section != "schedule") {
+            let _ = writeln!(text, "[{section}]\n{}", lines.join("\n"));
+        }
+        let _ = writeln!(
+            text,
+            "[[agents]]\nname = \"script\"\ncommand = [\"sh\", \"{folder}/agent.sh\"]\nenv = {{ STAGE = \"{folder}/notes\" }}"
+        );
+        text.push_str(&self.agents);
+        for project in &self.projects {
+            let path = self.checkout(&project.name);
+            let lines = project.lines.join("\n");
+            let _ = writeln!(text, "[[projects]]\nname = \"{}\"\npath = \"{}\"\n{lines}", project.name, path.display());
+        }
+        text.replace("@STAGE@", folder)
+    }
+}
+
+/// Memory where there is plenty of it: a story waits for thousands of syncs, and proves nothing about disks.
+fn fast_folder() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let plenty = rustix::fs::statvfs(memory).is_ok_and(|space| space.f_bavail * space.f_frsize > 2_000_000_000);
+    let writable = rustix::fs::access(memory, rustix::fs::Access::WRITE_OK).is_ok();
+    if plenty && writable { memory.to_owned() } else { std::env::temp_dir() }
+}
+
+fn make(folder: &Path, project: &Project) {
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join("README.md"), format!("# {}\n", project.name)).unwrap();
+    fs::write(folder.join("check.sh"), include_str!("check.sh")).unwrap();
+    for (name, text) in &project.files {
+        fs::write(folder.join(OsStr::from_bytes(name.as_bytes())), text).unwrap();
+    }
+    git(folder, &["init", "-q", "-b", "main"]);
+    git(folder, &["add", "-A"]);
+    git(folder, &["commit", "-q", "-m", "As it is today"]);
+}
+
+/// What git says, run as the owner would.
+pub(crate) fn git(folder: &Path, arguments: &[&str]) -> String {
+    let done = Command::new("git")
+        .args(["-c", "user.name=Owner", "-c", "user.email=owner@example.org"])
+        .arg("-C")
+        .arg(folder)
+        .args(arguments)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8_lossy(&done.stdout).trim_end().to_owned()
+}
+
+/// `2026-03-14 21:58` in that zone; the first of two, or the first after a gap.
+pub(crate) fn moment_in(zone: Tz, text: &str) -> DateTime<Utc> {
+    let naive = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M").unwrap_or_else(|e| panic!("{text:?}: {e}"));
+    match zone.from_local_datetime(&naive) {
+        LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => at.with_timezone(&Utc),
+        LocalResult::None => zone.from_local_datetime(&(naive + TimeDelta::hours(1))).unwrap().with_timezone(&Utc),
+    }
+}
+
+/// Every file under a folder with its bytes: what "untouched" means.
+pub(crate) fn bytes_of(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(current) = open.pop() {
+        for entry in fs::read_dir(&current).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                found.insert(path.clone(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}

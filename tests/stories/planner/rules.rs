@@ -1,0 +1,154 @@
+//! What must hold whatever happens. Each rule is written from the rows alone, not with the planner's own functions,
+//! where that is possible.
+
+use super::world::{World, row};
+use chrono::{DateTime, TimeDelta, Utc};
+use overnight::domain::build::{BuildStep, CheckStep, Outcome, RunOwner, RunStep};
+use overnight::domain::id::TaskId;
+use overnight::domain::plan::{Action, NewBuild, Snapshot};
+use overnight::domain::session::{Phase, Session, SessionKind};
+use overnight::domain::task::{Task, TaskKind, TaskState};
+
+type Held = Result<(), String>;
+
+fn holds(it_does: bool, rule: impl FnOnce() -> String) -> Held {
+    if it_does { Ok(()) } else { Err(rule()) }
+}
+
+/// What holds of an action that is about to succeed even if something was changed after the look.
+pub(super) fn always(world: &World, action: &Action) -> Held {
+    match action {
+        Action::StartBuild(new) => approved(world, world.task(new.task)),
+        Action::Launch { owner: RunOwner::Build(build), step: RunStep::Agent } => {
+            let task = row(&world.builds, build.0).task;
+            let launched = world.action_runs.get(&task).copied().unwrap_or(0);
+            let is_action = world.task(task).spec.kind == TaskKind::Action;
+            holds(!is_action || launched == 0, || format!("action #{task} is launched a second time"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks one action before it is performed, on the state it was planned on.
+pub(super) fn before(world: &World, looked_at: &Snapshot, action: &Action) -> Held {
+    match action {
+        Action::StartBuild(new) => start(world, looked_at, new),
+        Action::EnterPhase { from, to, .. } => {
+            let legal = to > from && !matches!(to, Phase::Missed);
+            holds(legal, || format!("a session can't go from {from} to {to}"))
+        }
+        Action::AdvanceBuild { from, to, .. } => {
+            holds(to > from && *to != BuildStep::Ended, || format!("a build can't go from {from} to {to}"))
+        }
+        Action::AdvanceCheck { from, to, .. } => {
+            holds(to > from && *to != CheckStep::Ended, || format!("a check can't go from {from} to {to}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn start(world: &World, looked_at: &Snapshot, new: &NewBuild) -> Held {
+    let (now, task) = (world.now(), world.task(new.task));
+    let open = world.open_builds().count();
+    let permits = looked_at.permits();
+    holds(permits.blocked_by.is_empty(), || format!("#{} starts while {:?}", task.id, permits.blocked_by))?;
+    holds(open < permits.max, || format!("#{} starts as number {} of {}", task.id, open + 1, permits.max))?;
+    let every = TimeDelta::from_std(world.settings.sample_every).unwrap();
+    let fresh = looked_at.samples.last().is_some_and(|sample| now - sample.at < every);
+    holds(fresh, || format!("#{} starts without a fresh look at the machine", task.id))?;
+    room_in_project(world, task)?;
+    in_window(world, task, &row(&world.sessions, new.session.0).session, now)?;
+    let attempts = new.attempts_before < world.settings.build.max_attempts;
+    holds(attempts, || format!("#{} is tried more often than allowed", task.id))?;
+    let waits = task.spec.not_before.into_iter().chain(task.retry_at).any(|at| at > now);
+    holds(!waits && task.state == TaskState::Open, || format!("#{} starts before its time", task.id))?;
+    let unmet = task.spec.depends_on.iter().find(|id| !completed(world, **id));
+    holds(unmet.is_none(), || format!("#{} starts before {unmet:?} has completed", task.id))
+}
+
+fn completed(world: &World, id: TaskId) -> bool {
+    let last = world.builds.iter().rfind(|build| build.task == id);
+    world.task(id).state == TaskState::Done && last.and_then(|build| build.outcome) == Some(Outcome::Verified)
+}
+
+fn room_in_project(world: &World, task: &Task) -> Held {
+    let Some(project) = task.spec.project.as_deref().and_then(|name| world.settings.project(name)) else {
+        return Ok(());
+    };
+    let running = world.open_builds().filter(|b| world.task(b.task).spec.project.as_ref() == Some(&project.name));
+    let most = project.max_builds.unwrap_or(usize::MAX);
+    holds(running.count() < most, || format!("#{}: more than {most} builds of {}", task.id, project.name))
+}
+
+fn approved(world: &World, task: &Task) -> Held {
+    let by_category = !world.settings.categories.get(&task.spec.category).copied().unwrap_or(false);
+    if !by_category && task.spec.kind != TaskKind::Action && task.text_lock.is_none() {
+        return Ok(());
+    }
+    let hash = task.spec.revision_hash();
+    let tapped = world
+        .approvals
+        .iter()
+        .any(|row| !row.voided && row.approval.task == task.id && row.approval.revision_hash == hash);
+    holds(tapped, || format!("locked #{} starts without an approval of what it says", task.id))
+}
+
+fn in_window(world: &World, task: &Task, session: &Session, now: DateTime<Utc>) -> Held {
+    let mine = session.only_task.is_none_or(|only| only == task.id);
+    let single = session.kind == SessionKind::Single;
+    holds(mine && (single || !world.paused), || format!("#{} starts while paused", task.id))?;
+    let regular = session.phase == Phase::Building && session.spawn_at <= now && now < session.spawn_until;
+    let begun = session.phase >= Phase::Building && session.phase != Phase::Missed;
+    let kept = begun && session.keep_until.is_some_and(|keep| session.spawn_at <= now && now < keep);
+    holds((regular || kept) && !session.stopped, || {
+        format!("#{} starts outside the window of session {} ({})", task.id, session.id, session.phase)
+    })
+}
+
+/// Checks the whole state after a step.
+pub(super) fn after(world: &World) -> Held {
+    let open: Vec<_> = world.open_builds().collect();
+    let most = world.settings.limits.max_builds;
+    holds(open.len() <= most, || format!("{} builds run, {most} may", open.len()))?;
+    let twice = open.iter().find(|a| open.iter().any(|b| a.task == b.task && a.id != b.id));
+    holds(twice.is_none(), || format!("two open builds of {twice:?}"))?;
+    for project in &world.settings.projects {
+        let active = world.checks.iter().filter(|check| {
+            check.project == project.name && !matches!(check.step, CheckStep::Waiting | CheckStep::Ended)
+        });
+        let active = active.count();
+        holds(active <= 1, || format!("{active} checks of {} at once", project.name))?;
+    }
+    let over = world.tasks.iter().find(|task| task.attempts > world.settings.build.max_attempts);
+    holds(over.is_none(), || format!("too many attempts: {over:?}"))
+}
+
+/// Whether nothing is left to do before the next night.
+pub(super) fn settled(world: &World) -> bool {
+    let waiting = world.sessions.iter().any(|row| {
+        let session = &row.session;
+        session.is_open() || (session.phase == Phase::Missed && row.told == 0)
+    });
+    !waiting
+        && world.at_rest()
+        && world.open_builds().next().is_none()
+        && world.checks.iter().all(|check| check.step == CheckStep::Ended)
+}
+
+/// Checks what a settled world leaves behind.
+pub(super) fn at_the_end(world: &World) -> Held {
+    let schedule = &world.settings.schedule;
+    let nightly = |row: &&super::world::SessionRow| row.session.kind == SessionKind::Nightly;
+    let mut date = schedule.local(world.installed_at).date_naive().pred_opt().unwrap();
+    while schedule.night(date).start <= world.now() {
+        let rows = world.sessions.iter().filter(nightly).filter(|row| row.session.date == date).count();
+        let due = schedule.night(date).start > world.installed_at;
+        holds(rows == 1 || (rows == 0 && !due), || format!("{rows} rows for the night of {date}"))?;
+        date = date.succ_opt().unwrap();
+    }
+    for row in world.sessions.iter().filter(|row| row.session.kind != SessionKind::Single) {
+        holds(row.told == 1, || format!("session {} was told {} times", row.session.id, row.told))?;
+    }
+    let unended = world.builds.iter().find(|build| build.outcome.is_none());
+    holds(unended.is_none(), || format!("still open: {unended:?}"))
+}

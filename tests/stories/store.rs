@@ -1,0 +1,159 @@
+//! What the database itself refuses, whatever the code above it does.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use overnight::domain::category::Category;
+use overnight::domain::id::TaskId;
+use overnight::domain::plan::{NewBuild, NewSession};
+use overnight::domain::session::SessionKind;
+use overnight::domain::task::{Priority, TaskKind, TaskSpec, TaskState};
+use overnight::store::{Store, StoreError, audit, builds, sessions, tasks};
+
+fn now() -> DateTime<Utc> {
+    "2026-03-14T23:10:00Z".parse().unwrap()
+}
+
+fn spec(title: &str) -> TaskSpec {
+    TaskSpec {
+        title: title.into(),
+        details: String::new(),
+        project: None,
+        kind: TaskKind::Code,
+        category: Category::BugFix,
+        priority: Priority::Medium,
+        estimate_minutes: 60,
+        not_before: None,
+        depends_on: vec![],
+        agent: None,
+        command: vec![],
+    }
+}
+
+fn night(kind: SessionKind) -> NewSession {
+    NewSession {
+        kind,
+        date: "2026-03-14".parse().unwrap(),
+        patterns_at: now(),
+        spawn_at: now(),
+        spawn_until: now() + TimeDelta::hours(7),
+        brief_at: now() + TimeDelta::hours(8),
+        only_task: None,
+        late_minutes: 0,
+    }
+}
+
+async fn open() -> (tempfile::TempDir, Store) {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(home.path()).await.unwrap();
+    (home, store)
+}
+
+#[tokio::test]
+async fn the_audit_takes_rows_and_gives_none_back() {
+    let (_home, store) = open().await;
+    let mut tx = store.begin().await.unwrap();
+    audit::append(&mut tx, now(), "planner", "spawned", None, "build 1").await.unwrap();
+    for sql in ["UPDATE audit SET text = 'build 2'", "DELETE FROM audit", "DELETE FROM audit WHERE id = 1"] {
+        let refused = sqlx::query(sql).execute(&mut *tx).await.unwrap_err().to_string();
+        assert!(refused.contains("append-only"), "{sql}: {refused}");
+    }
+    assert_eq!(audit::last(&mut tx, 10).await.unwrap()[0].text, "build 1");
+}
+
+#[tokio::test]
+async fn a_date_has_one_night_and_any_number_of_sessions_by_hand() {
+    let (_home, store) = open().await;
+    let mut tx = store.begin().await.unwrap();
+    sessions::open(&mut tx, &night(SessionKind::Nightly), now()).await.unwrap();
+    for _ in 0..2 {
+        sessions::open(&mut tx, &night(SessionKind::Manual), now()).await.unwrap();
+    }
+    let second = sessions::open(&mut tx, &night(SessionKind::Nightly), now()).await;
+    assert!(second.unwrap_err().to_string().contains("UNIQUE"));
+    let missed = sessions::miss(&mut tx, "2026-03-14".parse().unwrap(), "off", now(), now()).await;
+    assert!(missed.unwrap_err().to_string().contains("UNIQUE"));
+}
+
+#[tokio::test]
+async fn a_task_has_one_open_build_and_permits_are_counted_again() {
+    let (_home, store) = open().await;
+    let mut tx = store.begin().await.unwrap();
+    let session = sessions::open(&mut tx, &night(SessionKind::Nightly), now()).await.unwrap();
+    let mut ids = vec![];
+    for title in ["a", "b"] {
+        ids.push(tasks::insert(&mut tx, &spec(title), TaskState::Open, None, "owner", now()).await.unwrap());
+    }
+    let new = |task: TaskId, permits| NewBuild {
+        session,
+        task,
+        revision: 1,
+        attempts_before: 0,
+        needs_approval: false,
+        on_top_of: None,
+        permits,
+        why: String::new(),
+    };
+    builds::start(&mut tx, &new(ids[0], 3), now()).await.unwrap();
+    assert!(builds::start(&mut tx, &new(ids[0], 3), now()).await.unwrap_err().to_string().contains("UNIQUE"));
+    let full = builds::start(&mut tx, &new(ids[1], 1), now()).await;
+    assert!(matches!(full, Err(StoreError::Conflict(_))), "{full:?}");
+    builds::start(&mut tx, &new(ids[1], 2), now()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_update_of_something_changed_meanwhile_is_an_error() {
+    let (_home, store) = open().await;
+    let mut tx = store.begin().await.unwrap();
+    let id = tasks::insert(&mut tx, &spec("a"), TaskState::Open, None, "owner", now()).await.unwrap();
+    let seen = tasks::get(&mut tx, id).await.unwrap();
+    tasks::edit(&mut tx, &seen, &spec("b"), TaskState::Open, None).await.unwrap();
+    let late = tasks::edit(&mut tx, &seen, &spec("c"), TaskState::Open, None).await;
+    assert!(matches!(late, Err(StoreError::Conflict(_))), "{late:?}");
+    assert_eq!(tasks::get(&mut tx, id).await.unwrap().spec.title, "b");
+}
+
+#[tokio::test]
+async fn dependencies_form_no_circle() {
+    let (_home, store) = open().await;
+    let mut tx = store.begin().await.unwrap();
+    let mut last = None;
+    let mut ids = vec![];
+    for title in ["a", "b", "c"] {
+        let spec = TaskSpec { depends_on: last.into_iter().collect(), ..spec(title) };
+        let id = tasks::insert(&mut tx, &spec, TaskState::Open, None, "owner", now()).await.unwrap();
+        last = Some(id);
+        ids.push(id);
+    }
+    // c waits for b, b for a: a can't wait for c, but c may wait for a too.
+    assert!(tasks::closes_cycle(&mut tx, ids[0], ids[2]).await.unwrap());
+    assert!(!tasks::closes_cycle(&mut tx, ids[2], ids[0]).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused_and_left_alone() {
+    let (home, store) = open().await;
+    let mut tx = store.begin().await.unwrap();
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (99990101000000, 'from the future', 1, x'00', 0)",
+    )
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    store.close().await;
+    let refused = Store::open(home.path()).await.unwrap_err().to_string();
+    assert!(refused.contains("newer version"), "{refused}");
+}
+
+#[tokio::test]
+async fn other_writers_are_noticed() {
+    let (home, store) = open().await;
+    let mut watch = store.watch().await.unwrap();
+    assert!(!watch.changed().await.unwrap());
+    let other = Store::open(home.path()).await.unwrap();
+    let mut tx = other.begin().await.unwrap();
+    tasks::insert(&mut tx, &spec("from the command line"), TaskState::Open, None, "owner", now()).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(watch.changed().await.unwrap());
+    assert!(!watch.changed().await.unwrap());
+}
