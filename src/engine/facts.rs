@@ -229,7 +229,7 @@ pub async fn status(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Res
         builds,
         next: next.collect(),
         waiting: waiting.collect(),
-        permits_max: u32::try_from(permits.max).unwrap_or(u32::MAX),
+        permits_max: u32::try_from(settings.limits.max_builds).unwrap_or(u32::MAX),
         permits_blocked: permits.blocked_by.iter().map(ToString::to_string).chain(permits.unknown).collect(),
         resources: resources(engine, &world),
         next_wake: Some((wake.0, wake.1.to_owned())),

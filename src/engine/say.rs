@@ -96,6 +96,7 @@ pub(super) async fn brief(
         SessionKind::Manual | SessionKind::Single => format!("brief:{}:{id}", session.date),
     };
     outbox::say(conn, &engine.parts.home_chat, &key, &message, false, now).await?;
+    builds::told_in_brief(conn, session.id, now).await?;
     // Nights missed before this one are told in it: their own briefs would only be noise.
     for missed in sessions::missed_before(conn, session.date).await? {
         if let Some(missed) = sessions::of_date(conn, missed).await? {

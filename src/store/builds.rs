@@ -147,8 +147,8 @@ pub async fn of_task(conn: &mut Conn, task: TaskId, limit: i64) -> Result<Vec<Bu
 /// Builds that ended after their session's brief was sent and were not told yet.
 pub async fn ended_untold(conn: &mut Conn) -> Result<Vec<Build>, StoreError> {
     all(select!(
-        "WHERE step = 'ended' AND told_at IS NULL AND outcome <> 'transient' AND session_id IN \
-         (SELECT id FROM session WHERE phase = 'closed' AND (briefed_at IS NULL OR briefed_at <= build.ended_at)) ORDER BY id"
+        "WHERE step = 'ended' AND told_at IS NULL AND outcome <> 'transient' \
+         AND session_id IN (SELECT id FROM session WHERE phase = 'closed') ORDER BY id"
     )
     .fetch_all(conn)
     .await?)
@@ -160,6 +160,19 @@ pub async fn told(conn: &mut Conn, id: BuildId, now: DateTime<Utc>) -> Result<()
     let result =
         sqlx::query!("UPDATE build SET told_at = ? WHERE id = ? AND told_at IS NULL", now, id.0).execute(conn).await?;
     expect_one(&result, "the build's notice")
+}
+
+/// The brief of a session tells the ends of its builds so far.
+pub async fn told_in_brief(conn: &mut Conn, session: SessionId, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let now = ms(now);
+    sqlx::query!(
+        "UPDATE build SET told_at = ? WHERE session_id = ? AND step = 'ended' AND told_at IS NULL",
+        now,
+        session.0
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Moves a build from one step to the next.

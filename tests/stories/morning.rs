@@ -33,10 +33,11 @@ async fn a_build_that_runs_past_the_brief_is_told_twice(stage: Stage) {
     let report = o.report("2026-03-14");
     assert_eq!((&report["tasks_in_progress"], &report["tasks_completed"]), (&2.into(), &0.into()));
     // What the owner reads at night is not read again: the brief stays as it was sent.
-    o.advance_to("09:00").await;
+    o.advance_to("07:05").await;
     o.releases(1).await;
     let end = o.expect("✅ #1 Optimize the cache: verified").await;
     assert!(end.silent && end.text.contains("3 tests pass"), "{end:#?}");
+    o.advance_to("09:00").await;
     o.releases(2).await;
     o.expect("✅ #2 Fix the names: verified").await;
     o.advance_to("20:00").await;
@@ -53,21 +54,21 @@ async fn keep_building_goes_on_until_noon(stage: Stage) {
     o.advance_to("07:00").await;
     let brief = o.expect("🌅 Nothing ready · 1 still building").await;
     assert!(brief.text.contains("Should I keep building?"), "{}", brief.text);
-    o.advance_to("08:00").await;
+    o.advance_to("07:05").await;
     o.releases(1).await;
-    o.expect("✅ #1").await;
+    o.expect("✅ #1 Fix label 1: verified").await;
     assert!(o.building().await.is_empty(), "a build began after 06:30 though nobody asked");
     o.taps(&brief, "Keep building").await;
     o.expect("🔨 Building goes on until 12:00, under the same limits").await;
     assert_eq!(o.building().await, [2], "one permit is one permit by day too");
     o.advance_to("11:00").await;
     o.releases(2).await;
-    o.expect("✅ #2").await;
+    o.expect("✅ #2 Fix label 2: verified").await;
     assert_eq!(o.building().await, [3]);
     o.asks("/queue add Fix label 4 | 1h | bug", "📝 #4").await;
     o.advance_to("12:00").await;
     o.releases(3).await;
-    o.expect("✅ #3").await;
+    o.expect("✅ #3 Fix label 3: verified").await;
     o.advance_to("22:00").await;
     assert_eq!(o.outcomes(4).await, [], "a build began after noon");
     assert_eq!(o.sounding(), ["brief:2026-03-14"]);
@@ -116,7 +117,7 @@ async fn a_stopped_night_says_so(stage: Stage) {
     o.asks("/queue add Fix the names | 1h | bug", "📝 #2").await;
     o.advance_to("07:00").await;
     let brief = o.expect("🌅 Stopped by you").await;
-    assert!(brief.text.contains("the agent was stopped by the owner"), "{}", brief.text);
+    assert!(brief.text.contains("The agent was stopped by the owner"), "{}", brief.text);
     assert_eq!(o.outcomes(2).await, []);
     assert_eq!(o.report("2026-03-14")["stopped"], true);
     o.finish().await;

@@ -32,7 +32,9 @@ async fn a_filling_disk_holds_new_builds_back(stage: Stage) {
     o.advance_to("2026-03-15 00:20").await;
     o.asks(NEXT, "📝 #2").await;
     o.asks("/why 2", "but held up: disk / is 85 % full").await;
-    o.asks("/status", "⏸️ Held up ⏸️ disk / is 85 % full").await;
+    let status = o.asks("/status", "🌙 Overnight · building").await;
+    assert!(status.text.contains("🔨 Building (1 of 3)"), "{}", status.text);
+    assert!(status.text.contains("⏸️ Held up ⏸️ disk / is 85 % full"), "{}", status.text);
     o.advance_to("2026-03-15 02:00").await;
     assert_eq!(o.building().await, [1], "the running build goes on");
     assert_eq!(o.outcomes(2).await, [], "a build was started on a filling disk");
@@ -74,7 +76,8 @@ async fn memory_has_to_recover_well_before_builds_start_again(stage: Stage) {
     let mut o = stage.machine("2026-03-15 03:05", |sample| memory(sample, 30)).start("2026-03-14 21:58").await;
     o.asks(NEXT, "📝 #1").await;
     o.advance_to("23:00").await;
-    o.expect("Resource check: 15 % of memory available").await;
+    let started = o.expect("Resource check: 15 % of memory available").await;
+    assert!(started.text.contains("Max concurrent: 3 builds"), "{}", started.text);
     o.advance_to("2026-03-15 01:00").await;
     o.asks("/why 1", "but held up: 15 % of memory available").await;
     o.advance_to("2026-03-15 03:00").await;

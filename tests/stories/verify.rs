@@ -47,7 +47,7 @@ async fn a_check_that_wavers_is_called_flaky(stage: Stage) {
     let mut o = stage.start("2026-03-14 22:50").await;
     night(&mut o, &["/queue add Fix the names | 1h | bug | details: agent_flaky"]).await;
     let brief = o.expect("🌅 Nothing ready · 1 unverified").await;
-    assert!(brief.text.contains("the tests failed once and passed once on the very same commit"), "{}", brief.text);
+    assert!(brief.text.contains("The tests failed once and passed once on the very same commit"), "{}", brief.text);
     assert!(brief.text.contains("Not counted as completed"), "{}", brief.text);
     assert_eq!(o.report("2026-03-14")["tasks_completed"], 0);
     o.finish().await;
@@ -57,7 +57,7 @@ async fn without_a_check_nothing_is_proven(stage: Stage) {
     let mut o = stage.unchecked().start("2026-03-14 22:50").await;
     night(&mut o, &["/queue add Fix the names | 1h | bug"]).await;
     let brief = o.expect("🌅 Nothing ready · 1 unverified").await;
-    assert!(brief.text.contains("the project has no verify command"), "{}", brief.text);
+    assert!(brief.text.contains("The project has no verify command"), "{}", brief.text);
     assert!(brief.text.contains("agent says: “everything works, all tests pass”"), "{}", brief.text);
     o.finish().await;
 }

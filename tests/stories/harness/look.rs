@@ -8,6 +8,7 @@ use overnight::domain::session::Session;
 use overnight::domain::task::Task;
 use overnight::store::audit::Entry;
 use overnight::store::{audit, builds, inbox, outbox, sessions, tasks};
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 impl Overnight {
@@ -125,15 +126,15 @@ impl Overnight {
     /// What helps when a story fails.
     pub(crate) async fn tail(&self) -> String {
         let unread: Vec<_> = self.messages().into_iter().filter(|message| !message.read).collect();
-        let mut text = format!("it is {}\nunread:\n", self.now().with_timezone(&self.zone));
+        let mut text = format!("it is {}\nunread:\n", self.now().with_timezone(&self.stage.zone));
         for message in unread {
-            text.push_str(&format!("  [{}] {} {:?}\n", message.key, message.text, message.buttons));
+            let _ = writeln!(text, "  [{}] {} {:?}", message.key, message.text, message.buttons);
         }
         text.push_str("audit:\n");
         let entries = self.audit().await;
         for entry in entries.iter().skip(entries.len().saturating_sub(30)) {
-            let at = entry.at.with_timezone(&self.zone).format("%d %H:%M");
-            text.push_str(&format!("  {at} {} {}: {}\n", entry.actor, entry.kind, entry.text));
+            let at = entry.at.with_timezone(&self.stage.zone).format("%d %H:%M");
+            let _ = writeln!(text, "  {at} {} {}: {}", entry.actor, entry.kind, entry.text);
         }
         text
     }
@@ -145,7 +146,10 @@ impl Overnight {
         let unread: Vec<_> = self
             .messages()
             .into_iter()
-            .filter(|message| !message.read && !self.unwatched.iter().any(|prefix| message.key.starts_with(prefix)))
+            // What a night says by itself while it runs need not be looked at.
+            .filter(|message| {
+                !message.read && !message.key.starts_with("started:") && !message.key.starts_with("live:")
+            })
             .map(|message| message.text)
             .collect();
         assert!(unread.is_empty(), "never looked at: {unread:#?}\n{tail}");

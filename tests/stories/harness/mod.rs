@@ -6,19 +6,19 @@
 
 mod keyboard;
 mod look;
+mod owner;
 mod phone;
 mod screen;
 mod stage;
 
 use chrono::{DateTime, NaiveTime, Utc};
-use chrono_tz::Tz;
 pub(crate) use keyboard::Keyboard;
 use overnight::app::{self, Outside};
-use overnight::chat::{Chat, Incoming, What};
+use overnight::chat::Chat;
 use overnight::clock::{Clock, ManualClock};
 use overnight::config::Config;
 use overnight::domain::build::{Run, RunOwner, RunStep};
-use overnight::engine::{Engine, deliver, inbound};
+use overnight::engine::{Engine, deliver};
 use overnight::host::probe::Probe;
 use overnight::store::{builds, runs};
 pub(crate) use phone::{FakePhone, Fault};
@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 
 /// Real time after which nothing will happen any more.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Steps within one look; more go in circles.
+/// Steps within one look, and looks on the way to one moment; more go in circles.
 const MOST_STEPS: usize = 500;
 
 /// A chat with a person at it.
@@ -72,46 +72,25 @@ pub(crate) struct Overnight {
     clock: Arc<ManualClock>,
     front: Arc<dyn Front>,
     probe: Arc<dyn Probe>,
-    zone: Tz,
-    restless: bool,
     /// None while the bot is off.
     engine: Option<Engine>,
     /// Checkouts and what was in them.
     owned: BTreeMap<PathBuf, BTreeMap<PathBuf, Vec<u8>>>,
-    /// Messages whose key begins so are not waited for.
-    unwatched: Vec<String>,
-    strangers: u64,
+    /// Updates that did not come from the owner's hands.
+    foreign: u64,
     finished: bool,
 }
 
 impl Overnight {
-    #[expect(clippy::too_many_arguments, reason = "called once, by the stage")]
     async fn new(
         stage: Stage,
         config: Config,
         clock: Arc<ManualClock>,
         front: Arc<dyn Front>,
         probe: Arc<dyn Probe>,
-        zone: Tz,
-        restless: bool,
-        checkouts: Vec<(String, PathBuf)>,
     ) -> Self {
-        let owned = checkouts.into_iter().map(|(_, path)| (path.clone(), bytes_of(&path))).collect();
-        let unwatched = ["started:", "live:"].map(str::to_owned).to_vec();
-        let mut o = Self {
-            stage,
-            config,
-            clock,
-            front,
-            probe,
-            zone,
-            restless,
-            engine: None,
-            owned,
-            unwatched,
-            strangers: 0,
-            finished: false,
-        };
+        let owned = stage.checkouts().into_iter().map(|path| (path.clone(), bytes_of(&path))).collect();
+        let mut o = Self { stage, config, clock, front, probe, engine: None, owned, foreign: 0, finished: false };
         o.turns_on().await;
         o
     }
@@ -129,6 +108,11 @@ impl Overnight {
     }
 
     pub(crate) async fn turns_on(&mut self) {
+        self.wakes_up().await;
+        self.settle().await;
+    }
+
+    async fn wakes_up(&mut self) {
         let outside = Outside {
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             probe: Some(Arc::clone(&self.probe)),
@@ -138,7 +122,6 @@ impl Overnight {
         let engine = app::engine(&self.config, outside).await.unwrap();
         app::note_start(&engine).await.unwrap();
         self.engine = Some(engine);
-        self.settle().await;
     }
 
     /// The bot's process ends; builds live on. What it had begun by itself is let end first: a real end would cut it.
@@ -173,7 +156,7 @@ impl Overnight {
     pub(crate) fn moment(&self, text: &str) -> DateTime<Utc> {
         match NaiveTime::parse_from_str(text, "%H:%M") {
             Ok(time) => self.config.settings.schedule.next_local_time(self.now(), time),
-            Err(_) => stage::moment_in(self.zone, text),
+            Err(_) => stage::moment_in(self.stage.zone, text),
         }
     }
 
@@ -192,7 +175,7 @@ impl Overnight {
 
     /// The wall clock is set wrong, or right again.
     pub(crate) async fn clock_is_set_to(&mut self, moment: &str) {
-        let to = stage::moment_in(self.zone, moment);
+        let to = stage::moment_in(self.stage.zone, moment);
         self.clock.set(to);
         self.settle().await;
     }
@@ -217,24 +200,12 @@ impl Overnight {
                 return next;
             }
             self.waits().await;
-            if self.restless {
+            if self.stage.restless {
                 self.turns_off().await;
-                Box::pin(self.turns_on_quietly()).await;
+                self.wakes_up().await;
             }
         }
         panic!("{MOST_STEPS} steps and still something to do; {}", self.tail().await);
-    }
-
-    async fn turns_on_quietly(&mut self) {
-        let restless = std::mem::replace(&mut self.restless, false);
-        let outside = Outside {
-            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
-            probe: Some(Arc::clone(&self.probe)),
-            exe: PathBuf::from(env!("CARGO_BIN_EXE_overnight")),
-            home_chat: self.front.name().to_owned(),
-        };
-        self.engine = Some(app::engine(&self.config, outside).await.unwrap());
-        self.restless = restless;
     }
 
     /// Waits, in real time, until no effect is under way and no child works, those that wait for the story left out.
@@ -242,9 +213,7 @@ impl Overnight {
         let since = Instant::now();
         let mut woken = false;
         while !woken && self.is_waiting().await {
-            if since.elapsed() > PATIENCE {
-                panic!("nothing has happened for {PATIENCE:?}; {}", self.tail().await);
-            }
+            assert!(since.elapsed() < PATIENCE, "nothing has happened for {PATIENCE:?}; {}", self.tail().await);
             let engine = self.engine().clone();
             woken = tokio::time::timeout(Duration::from_millis(20), engine.woken()).await.is_ok();
         }
@@ -285,94 +254,5 @@ impl Overnight {
             .unwrap_or_else(|error| panic!("the agent of #{task} does not wait: {error}"));
         std::fs::write(self.notes().join("released").join(&name), "").unwrap();
         self.settle().await;
-    }
-
-    // --- The owner ---
-
-    /// The owner writes, and the bot has answered.
-    pub(crate) async fn says(&mut self, text: &str) {
-        self.front.types(text, self.now()).await;
-        self.hears().await;
-        self.settle().await;
-    }
-
-    /// The owner writes; the answer is the unread message with these words.
-    pub(crate) async fn asks(&mut self, text: &str, answer: &str) -> Shown {
-        self.says(text).await;
-        self.expect(answer).await
-    }
-
-    /// The owner taps a button of what they saw.
-    pub(crate) async fn taps(&mut self, card: &Shown, label: &str) {
-        self.front.presses(card.button(label), self.now()).await;
-        self.hears().await;
-        self.settle().await;
-    }
-
-    /// Taps something that was never on a card.
-    pub(crate) async fn taps_unknown(&mut self, button: &str) {
-        let what = What::Tap { button: button.into(), tap: "t".into() };
-        self.gets(self.front.sender(), what).await;
-    }
-
-    /// Somebody else writes to the bot.
-    pub(crate) async fn stranger_says(&mut self, text: &str) {
-        self.gets("phone:666", What::Text(text.into())).await;
-    }
-
-    async fn gets(&mut self, sender: &str, what: What) {
-        self.strangers += 1;
-        let key = format!("other-{}", self.strangers);
-        let incoming = Incoming { key, sender: sender.into(), what, at: self.now() };
-        inbound::store(self.engine(), self.front.name(), &incoming).await.unwrap();
-        self.settle().await;
-    }
-
-    async fn hears(&self) {
-        let incoming = tokio::time::timeout(PATIENCE, self.front.receive()).await;
-        let incoming = incoming.expect("the chat hands over what was typed").expect("the chat is open");
-        self.keeps(&incoming).await;
-    }
-
-    /// Keeps an update as the bot's receiving task does.
-    pub(crate) async fn keeps(&self, incoming: &Incoming) {
-        inbound::store(self.engine(), self.front.name(), incoming).await.unwrap();
-        self.front.confirm(&incoming.key).await;
-    }
-
-    /// The unread message with these words.
-    pub(crate) async fn expect(&mut self, words: &str) -> Shown {
-        let found = self.front.screen().read(words);
-        match found {
-            Some(shown) => shown,
-            None => panic!("no unread message with {words:?}\n{}", self.tail().await),
-        }
-    }
-
-    /// The message as it looks now.
-    pub(crate) fn again(&self, shown: &Shown) -> Shown {
-        let screen = self.front.screen();
-        screen.messages.iter().find(|message| message.reference == shown.reference).unwrap().clone()
-    }
-
-    /// Every message so far that the story has not looked at, looked at now.
-    pub(crate) fn reads_all(&mut self) -> Vec<Shown> {
-        let mut screen = self.front.screen();
-        let unread = screen.messages.iter_mut().filter(|message| !message.read);
-        let read = |message: &mut Shown| {
-            message.read = true;
-            message.clone()
-        };
-        unread.map(read).collect()
-    }
-
-    /// All messages ever, in order.
-    pub(crate) fn messages(&self) -> Vec<Shown> {
-        self.front.screen().messages.clone()
-    }
-
-    /// Messages whose key begins so need not be looked at.
-    pub(crate) fn does_not_watch(&mut self, prefix: &str) {
-        self.unwatched.push(prefix.into());
     }
 }

@@ -61,11 +61,6 @@ impl Screen {
         found.read = true;
         Some(found.clone())
     }
-
-    /// Messages the story has not looked at.
-    pub(crate) fn unread(&self) -> Vec<&Shown> {
-        self.messages.iter().filter(|message| !message.read).collect()
-    }
 }
 
 /// The text with single spaces.

@@ -27,15 +27,18 @@ struct Project {
     lines: Vec<String>,
 }
 
+/// What the machine's script does to a calm sample.
+type Change = fn(&mut Sample);
+
 /// What a story needs before its evening begins.
 pub(crate) struct Stage {
     on_the_phone: bool,
-    zone: Tz,
+    pub(crate) zone: Tz,
     projects: Vec<Project>,
     sections: BTreeMap<&'static str, Vec<String>>,
     agents: String,
-    script: Vec<(&'static str, fn(&mut Sample))>,
-    restless: bool,
+    script: Vec<(&'static str, Change)>,
+    pub(crate) restless: bool,
     pub(crate) folder: TempDir,
 }
 
@@ -102,7 +105,7 @@ impl Stage {
     }
 
     /// From this local moment on the machine is calm but for this.
-    pub(crate) fn machine(mut self, from: &'static str, change: fn(&mut Sample)) -> Self {
+    pub(crate) fn machine(mut self, from: &'static str, change: Change) -> Self {
         self.script.push((from, change));
         self
     }
@@ -116,6 +119,11 @@ impl Stage {
     /// Path of a project's checkout.
     pub(crate) fn checkout(&self, project: &str) -> PathBuf {
         self.folder.path().join("src").join(project)
+    }
+
+    /// Paths of all checkouts.
+    pub(crate) fn checkouts(&self) -> Vec<PathBuf> {
+        self.projects.iter().map(|project| self.checkout(&project.name)).collect()
     }
 
     /// The owner's evening begins at this local moment, such as `2026-03-14 21:58`.
@@ -154,10 +162,7 @@ impl Stage {
             sample
         });
         let probe = ScriptedProbe::new(std::iter::once(calm.clone()).chain(script).collect());
-        let checkouts =
-            self.projects.iter().map(|project| (project.name.clone(), self.checkout(&project.name))).collect();
-        let (zone, restless) = (self.zone, self.restless);
-        Overnight::new(self, config, clock, front, Arc::new(probe), zone, restless, checkouts).await
+        Overnight::new(self, config, clock, front, Arc::new(probe)).await
     }
 
     fn load(&self) -> Config {
