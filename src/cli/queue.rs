@@ -8,7 +8,7 @@ use crate::domain::id::TaskId;
 use crate::domain::task::limits;
 use crate::engine::Engine;
 use crate::engine::commands;
-use crate::engine::inbound::Asker;
+use crate::engine::reply::Asker;
 use anyhow::{Context, bail};
 use chrono::{NaiveDateTime, NaiveTime};
 use clap::{Args, Subcommand};

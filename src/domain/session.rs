@@ -92,6 +92,15 @@ impl Session {
         format!("overnight_{}", self.started_at.timestamp())
     }
 
+    /// Whether builds may be started for this session now: while it builds and is not over, or while its owner wants it to
+    /// keep building. A clock set back does not begin a session again that has reported.
+    pub fn may_spawn(&self, now: DateTime<Utc>) -> bool {
+        let regular = self.phase == Phase::Building && now < self.spawn_until;
+        let begun = self.phase >= Phase::Building && self.phase != Phase::Missed;
+        let kept = begun && self.keep_until.is_some_and(|keep| now < keep);
+        !self.stopped && now >= self.spawn_at && (regular || kept)
+    }
+
     /// Whether anything is still to be done for it (running builds aside).
     pub fn is_open(&self) -> bool {
         !matches!(self.phase, Phase::Closed | Phase::Missed)

@@ -154,7 +154,7 @@ fn build_fact(engine: &Engine, build: Build, task: Task, session: &Session, chec
     let base_verdict = base.and_then(|check| check.verdict.clone());
     let artifacts = engine.home().artifacts(task.id);
     let result_ref = match (&build.result, task.spec.kind) {
-        (Some(_), _) => super::effects::refs(&build, session).ok().map(|refs| refs.result.as_str().to_owned()),
+        (Some(_), _) => super::home::build_refs(&build, session).ok().map(|refs| refs.result.as_str().to_owned()),
         (None, crate::domain::task::TaskKind::Artifact) => Some(artifacts.display().to_string()),
         (None, _) => None,
     };
@@ -214,7 +214,7 @@ pub async fn status(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Res
         use choice::Standing::{Building, Ready};
         let standing = choice::standing(&world, task, now);
         (!matches!(standing, Ready { .. } | Building))
-            .then(|| (task.clone(), super::say::standing_words(&standing, settings)))
+            .then(|| (task.clone(), standing.words(engine.settings().schedule.zone)))
     });
     let wake = crate::domain::plan::plan(&world, now).next_wake;
     let builds: Vec<BuildFact> = running.into_iter().chain(ended).collect();

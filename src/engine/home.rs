@@ -1,7 +1,9 @@
-//! Where things are kept under `OVERNIGHT_HOME`. The only place that knows the folder names.
+//! Where things are kept under `OVERNIGHT_HOME`: the only place that knows the names of folders and of a build's refs.
 
+use crate::domain::build::Build;
 use crate::domain::id::{BuildId, CheckId, RunId, TaskId};
 use crate::domain::session::{Session, SessionKind};
+use crate::git::{BuildRefs, GitError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -99,4 +101,9 @@ impl Home {
     pub fn empty(&self) -> PathBuf {
         self.root.join("empty")
     }
+}
+
+/// The refs of a build in its project's vault.
+pub(super) fn build_refs(build: &Build, session: &Session) -> Result<BuildRefs, GitError> {
+    BuildRefs::new(&session.name(), &format!("t{}", build.task), &format!("b{}", build.id))
 }

@@ -3,6 +3,7 @@
 //! Receiving and handling are apart: [`store`] keeps the raw update before it is confirmed to the platform; a crash
 //! in between only means that it is handled after the restart.
 
+use super::reply::{Asker, Reply};
 use super::{Engine, commands, failpoint, say};
 use crate::chat::command::{Command, ParseContext, parse};
 use crate::chat::{Incoming, What};
@@ -10,47 +11,6 @@ use crate::domain::button::Meaning;
 use crate::domain::message::Message;
 use crate::store::{Conn, StoreError, audit, buttons, inbox, outbox};
 use chrono::{DateTime, Utc};
-
-/// Who asks.
-#[derive(Debug, Clone, Copy)]
-pub struct Asker<'a> {
-    /// `platform:id`, as it stands in the audit.
-    pub who: &'a str,
-}
-
-/// What is answered.
-#[derive(Debug, Clone, Default)]
-pub struct Reply {
-    /// The answer as it is shown.
-    pub message: Message,
-    /// The same for programs.
-    pub data: serde_json::Value,
-    /// Outbox key, for answers that are redrawn later; otherwise each answer has its own.
-    pub key: Option<String>,
-    /// More messages, each with its key: a card for each task.
-    pub more: Vec<(String, Message)>,
-    /// Whether what was asked could not be done; the message says why.
-    pub refused: bool,
-}
-
-impl Reply {
-    /// An answer of one line.
-    pub fn line(text: impl Into<String>) -> Self {
-        Self { message: Message::line(text), ..Self::default() }
-    }
-
-    /// A refusal: what is wrong and what to do.
-    pub fn refuse(text: impl Into<String>) -> Self {
-        Self { refused: true, ..Self::line(text) }
-    }
-
-    /// Adds the data for programs.
-    #[must_use]
-    pub fn with(mut self, data: serde_json::Value) -> Self {
-        self.data = data;
-        self
-    }
-}
 
 /// Keeps an update. False if this exact one was kept before.
 pub async fn store(engine: &Engine, chat: &str, incoming: &Incoming) -> Result<bool, StoreError> {

@@ -19,6 +19,7 @@ mod garbage;
 pub mod home;
 pub mod inbound;
 mod perform;
+pub mod reply;
 mod runs;
 pub mod say;
 mod spec;

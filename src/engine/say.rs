@@ -9,7 +9,6 @@ use crate::domain::message::{Button, Item, Message};
 use crate::domain::plan::Snapshot;
 use crate::domain::plan::choice::{self, Standing};
 use crate::domain::session::{Phase, Session, SessionKind};
-use crate::domain::settings::Settings;
 use crate::domain::status::{progress_check, spawned as spawned_message, started as started_message};
 use crate::domain::task::{Task, TaskKind, TaskState};
 use crate::domain::words::clock;
@@ -158,7 +157,7 @@ pub(super) async fn card(
         TaskState::Done | TaskState::Dropped => None,
     };
     let (icon, intro) = match &standing {
-        Some(standing) => (standing_icon(standing), standing_words(standing, engine.settings())),
+        Some(standing) => (standing_icon(standing), standing.words(engine.settings().schedule.zone)),
         None => over(conn, task).await?,
     };
     let mut message = Message::line(format!("{icon} #{} {}", task.id, task.spec.title)).intro(intro);
@@ -290,26 +289,6 @@ pub(super) async fn redraw_cards(
         outbox::say(conn, &chat, &key, &message, true, now).await?;
     }
     Ok(())
-}
-
-/// Where a task stands, in words for the owner.
-pub(super) fn standing_words(standing: &Standing, settings: &Settings) -> String {
-    let zone = settings.schedule.zone;
-    let ids = |ids: &[TaskId]| ids.iter().map(|id| format!("#{id}")).collect::<Vec<_>>().join(", ");
-    match standing {
-        Standing::Ready { approved: true } => "ready, approved".into(),
-        Standing::Ready { approved: false } => "ready, auto-approved".into(),
-        Standing::Building => "being built".into(),
-        Standing::Draft => "waits for your answer".into(),
-        Standing::Locked { why } => format!("locked: {why}"),
-        Standing::NotBefore(at) => format!("not before {}", at.with_timezone(&zone).format("%a %H:%M")),
-        Standing::RetryAt(at) => format!("tried again at {}", clock(*at, zone)),
-        Standing::DependsOn(tasks) => format!("waits for {}", ids(tasks)),
-        Standing::DependencyFailed(tasks) => {
-            format!("can't be built: {} did not complete; /retry or edit it", ids(tasks))
-        }
-        Standing::Misconfigured(trouble) => trouble.clone(),
-    }
 }
 
 impl Engine {

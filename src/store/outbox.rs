@@ -41,7 +41,8 @@ pub async fn say(
     sqlx::query!(
         "INSERT INTO outbox (chat, key, message, silent, next_at, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5) \
          ON CONFLICT (chat, key) DO UPDATE SET message = excluded.message, revision = revision + 1, \
-         state = CASE state WHEN 'sending' THEN 'sending' ELSE 'pending' END, attempts = 0, next_at = excluded.next_at WHERE message <> excluded.message AND state <> 'gone'",
+         state = CASE state WHEN 'sending' THEN 'sending' ELSE 'pending' END, attempts = 0, \
+         next_at = excluded.next_at WHERE message <> excluded.message AND state <> 'gone'",
         chat,
         key,
         message,

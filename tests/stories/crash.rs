@@ -59,9 +59,9 @@ fn differences(wanted: &EndState, is: &EndState) -> String {
     let only = |these: &str, those: &str, sign: &str| {
         let others: Vec<&str> = those.lines().collect();
         let own = these.lines().filter(|line| !others.contains(line));
-        own.map(|line| format!("{sign} {}\n", line.trim())).collect::<String>()
+        own.map(|line| format!("{sign} {}", line.trim())).collect::<Vec<_>>().join("\n")
     };
-    format!("{}{}", only(&wanted, &is, "-"), only(&is, &wanted, "+"))
+    format!("{}\n{}", only(&wanted, &is, "-"), only(&is, &wanted, "+"))
 }
 
 /// Where the bot dies: at the n-th failpoint it passes.
@@ -221,12 +221,9 @@ fn a_killed_supervisor_costs_one_attempt() {
     // Far longer than the story takes: nothing here ends by itself.
     night.stage.slow(1, 600);
     night.start(None);
-    night.live_until("the agent of task 1", |night| has_begun(night, 1));
-    let supervisor = night.supervisor_of_agent(1);
-    let strays: Vec<_> =
-        night.stage.processes().into_iter().filter(|(_, line)| line.starts_with("sleep 600")).collect();
-    assert_eq!(strays.len(), 2, "{strays:?}");
-    kill_all(&[supervisor]);
+    let sleepers = |night: &Night| night.stage.processes().iter().filter(|(_, line)| line == "sleep 600 ").count();
+    night.live_until("the agent of task 1 and its stray", |night| sleepers(night) == 2);
+    kill_all(&[night.supervisor_of_agent(1)]);
     assert_eq!(night.live(), Seen::Over);
     finish(&mut night);
     let wanted = [

@@ -3,7 +3,7 @@
 //! One check at a time per project, so that two test suites never fight over a port or a processor, and the base of
 //! the session first: a result is judged by what it broke or mended.
 
-use super::builds::{describe, stop_due};
+use super::runs::{describe, stop_due};
 use super::{Action, Effect, Snapshot};
 use crate::domain::build::{
     Check, CheckPurpose, CheckStep, Run, RunEnding, RunOwner, RunStep, StopReason, TestCounts, TestsVerdict, Verdict,

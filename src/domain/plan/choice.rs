@@ -1,12 +1,13 @@
 //! Which task next: what stands in a task's way, and the order of those with nothing in the way.
 
-use super::night::may_spawn;
 use super::{Action, NewBuild, Snapshot};
 use crate::domain::id::TaskId;
 use crate::domain::session::{Session, SessionKind};
 use crate::domain::task::{Task, TaskKind, TaskState};
 use crate::domain::throttle::Permits;
+use crate::domain::words::clock;
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use std::collections::BTreeSet;
 
 /// Where an open task stands: ready, or what it waits for.
@@ -36,6 +37,27 @@ pub enum Standing {
     DependencyFailed(Vec<TaskId>),
     /// Its project or agent is not configured, or can't be used.
     Misconfigured(String),
+}
+
+impl Standing {
+    /// In words for the owner, in their time zone.
+    pub fn words(&self, zone: Tz) -> String {
+        let ids = |ids: &[TaskId]| ids.iter().map(|id| format!("#{id}")).collect::<Vec<_>>().join(", ");
+        match self {
+            Self::Ready { approved: true } => "ready, approved".into(),
+            Self::Ready { approved: false } => "ready, auto-approved".into(),
+            Self::Building => "being built".into(),
+            Self::Draft => "waits for your answer".into(),
+            Self::Locked { why } => format!("locked: {why}"),
+            Self::NotBefore(at) => format!("not before {}", at.with_timezone(&zone).format("%a %H:%M")),
+            Self::RetryAt(at) => format!("tried again at {}", clock(*at, zone)),
+            Self::DependsOn(tasks) => format!("waits for {}", ids(tasks)),
+            Self::DependencyFailed(tasks) => {
+                format!("can't be built: {} did not complete; /retry or edit it", ids(tasks))
+            }
+            Self::Misconfigured(trouble) => trouble.clone(),
+        }
+    }
 }
 
 /// What stands in this task's way now.
@@ -146,7 +168,7 @@ pub(super) fn may_still_run(world: &Snapshot, task: &Task, session: &Session) ->
 /// Starts builds while permits are free.
 pub(super) fn spawn(world: &Snapshot, permits: &Permits, now: DateTime<Utc>, actions: &mut Vec<Action>) {
     let mut free = permits.max.saturating_sub(world.builds.len());
-    if free == 0 || !world.sessions.iter().any(|session| may_spawn(session, now)) {
+    if free == 0 || !world.sessions.iter().any(|session| session.may_spawn(now)) {
         return;
     }
     let mut started: Vec<&Task> = Vec::new();
@@ -173,7 +195,7 @@ pub(super) fn spawn(world: &Snapshot, permits: &Permits, now: DateTime<Utc>, act
 /// The session that may start this task now: its own single session first, then the one that spawns.
 fn session_for<'a>(world: &'a Snapshot, task: &Task, now: DateTime<Utc>) -> Option<&'a Session> {
     let single = world.sessions.iter().find(|session| {
-        session.kind == SessionKind::Single && session.only_task == Some(task.id) && may_spawn(session, now)
+        session.kind == SessionKind::Single && session.only_task == Some(task.id) && session.may_spawn(now)
     });
     if single.is_some() {
         return single;

@@ -11,6 +11,7 @@ pub mod checks;
 pub mod choice;
 pub mod night;
 pub mod pressure;
+pub mod runs;
 mod wake;
 
 use super::approval::Approval;
@@ -326,7 +327,7 @@ impl Snapshot {
 
     /// The session in which a build may be started now, if any: the newest that still spawns.
     pub fn spawning_session(&self, now: DateTime<Utc>) -> Option<&Session> {
-        self.sessions.iter().filter(|s| s.kind != SessionKind::Single && night::may_spawn(s, now)).max_by_key(|s| s.id)
+        self.sessions.iter().filter(|s| s.kind != SessionKind::Single && s.may_spawn(now)).max_by_key(|s| s.id)
     }
 
     fn busy(&self, effect: Effect) -> bool {

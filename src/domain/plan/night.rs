@@ -47,15 +47,6 @@ fn due_night(world: &Snapshot, night: &Night, now: DateTime<Utc>) -> Action {
     })
 }
 
-/// Whether builds may be started for this session now: while it builds and is not over, or while its owner wants it to
-/// keep building. A clock set back does not begin a session again that has reported.
-pub fn may_spawn(session: &Session, now: DateTime<Utc>) -> bool {
-    let regular = session.phase == Phase::Building && now < session.spawn_until;
-    let begun = session.phase >= Phase::Building && session.phase != Phase::Missed;
-    let kept = begun && session.keep_until.is_some_and(|keep| now < keep);
-    !session.stopped && now >= session.spawn_at && (regular || kept)
-}
-
 /// What a session needs next.
 pub(super) fn next(world: &Snapshot, session: &Session, now: DateTime<Utc>, actions: &mut Vec<Action>) {
     let enter = |to| Action::EnterPhase { session: session.id, from: session.phase, to };

@@ -1,6 +1,6 @@
 //! When to look again at the latest. Ends of runs and effects, taps and other processes wake the engine by themselves.
 
-use super::{Snapshot, builds, night};
+use super::{Snapshot, night, runs};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 /// The earliest moment after `now` at which the plan can change by itself, with its reason.
@@ -16,7 +16,7 @@ pub(super) fn next(world: &Snapshot, last_night: NaiveDate, now: DateTime<Utc>) 
         wakes.extend(task.spec.not_before.map(|at| (at, "a task's not-before time has come")));
     }
     for run in &world.runs {
-        wakes.extend(builds::deadline(world, run).map(|at| (at, "a run reaches its time limit")));
+        wakes.extend(runs::deadline(world, run).map(|at| (at, "a run reaches its time limit")));
     }
     wakes
         .into_iter()

@@ -4,7 +4,7 @@ use super::task_or_answer;
 use crate::domain::id::TaskId;
 use crate::domain::plan::choice;
 use crate::domain::task::TaskState;
-use crate::engine::inbound::{Asker, Reply};
+use crate::engine::reply::{Asker, Reply};
 use crate::engine::{Engine, facts, say};
 use crate::store::{Conn, StoreError, approvals, audit, builds, tasks};
 use chrono::{DateTime, Utc};

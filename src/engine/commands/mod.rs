@@ -9,7 +9,7 @@ mod read;
 pub use decide::approve_one;
 pub use queue::accept;
 
-use super::inbound::{Asker, Reply};
+use super::reply::{Asker, Reply};
 use super::{Engine, perform};
 use crate::chat::command::{Command, NightCommand, StopTarget, help, help_text};
 use crate::domain::id::TaskId;

@@ -6,7 +6,7 @@ use crate::domain::plan::NewSession;
 use crate::domain::plan::choice::{self, Standing};
 use crate::domain::session::{Session, SessionKind};
 use crate::domain::words::clock;
-use crate::engine::inbound::{Asker, Reply};
+use crate::engine::reply::{Asker, Reply};
 use crate::engine::{Engine, facts, say};
 use crate::store::{Conn, StoreError, audit, control, sessions, tasks};
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
@@ -128,7 +128,7 @@ pub(super) async fn run_one(
         Standing::Ready { .. } => {}
         Standing::RetryAt(_) => tasks::clear_wait(conn, id).await?,
         standing => {
-            let words = say::standing_words(&standing, engine.settings());
+            let words = standing.words(engine.settings().schedule.zone);
             return Ok(Reply::refuse(format!("#{id} can't be built now: {words}.")));
         }
     }

@@ -6,7 +6,7 @@ use crate::domain::category::Category;
 use crate::domain::id::TaskId;
 use crate::domain::proposal::{propose, text_lock};
 use crate::domain::task::{Task, TaskKind, TaskSpec, TaskState, limits};
-use crate::engine::inbound::{Asker, Reply};
+use crate::engine::reply::{Asker, Reply};
 use crate::engine::{Engine, say};
 use crate::store::{Conn, StoreError, approvals, audit, builds, tasks};
 use chrono::{DateTime, LocalResult, TimeZone, Utc};

@@ -9,7 +9,7 @@ use crate::domain::session::Phase;
 use crate::domain::status::status as status_message;
 use crate::domain::task::{Task, TaskState};
 use crate::domain::words::clock;
-use crate::engine::inbound::{Asker, Reply};
+use crate::engine::reply::{Asker, Reply};
 use crate::engine::{Engine, effects, facts, perform, say};
 use crate::runner::last_lines;
 use crate::store::{Conn, StoreError, audit, builds, outbox, sessions};
@@ -76,7 +76,7 @@ fn item(engine: &Engine, task: &Task, standing: &Standing) -> Item {
     let line = [task.spec.category.title().to_owned(), task.spec.priority.to_string(), task.spec.estimate_text()];
     Item::new(icon, format!("#{} {}", task.id, task.spec.title))
         .evidence(line.join(" · "))
-        .evidence(say::standing_words(standing, engine.settings()))
+        .evidence(standing.words(engine.settings().schedule.zone))
 }
 
 fn listed(engine: &Engine, task: &Task, standing: &Standing) -> serde_json::Value {
@@ -84,7 +84,7 @@ fn listed(engine: &Engine, task: &Task, standing: &Standing) -> serde_json::Valu
         "id": task.id, "title": task.spec.title, "project": task.spec.project, "kind": task.spec.kind,
         "category": task.spec.category, "priority": task.spec.priority,
         "estimate_hours": f64::from(task.spec.estimate_minutes) / 60.0,
-        "standing": say::standing_words(standing, engine.settings()),
+        "standing": standing.words(engine.settings().schedule.zone),
         "locked": matches!(standing, Standing::Locked { .. }),
         "ready": matches!(standing, Standing::Ready { .. }), "state": task.state, "attempts": task.attempts,
     })
@@ -216,7 +216,7 @@ pub(super) async fn why(engine: &Engine, conn: &mut Conn, id: TaskId, now: DateT
             let standing = choice::standing(&world, &task, now);
             let ready = matches!(standing, Standing::Ready { .. });
             let held = if ready { held_up(engine, &world, id, now) } else { String::new() };
-            format!("{}{held}", say::standing_words(&standing, engine.settings()))
+            format!("{}{held}", standing.words(engine.settings().schedule.zone))
         }
         TaskState::Done => builds::of_task(conn, id, 1).await?.first().map_or("done".into(), |build| {
             format!("{}: {}", build.outcome.map_or("ended", Outcome::as_str).replace('_', " "), build.reason)

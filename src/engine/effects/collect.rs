@@ -5,8 +5,9 @@ use crate::domain::build::{Build, Change, HostFailure};
 use crate::domain::id::BuildId;
 use crate::domain::session::Session;
 use crate::domain::task::{Task, TaskKind};
+use crate::engine::home::build_refs;
 use crate::engine::{Engine, failpoint};
-use crate::git::{self, BuildRefs, CommitMessage, Person, Sha};
+use crate::git::{self, CommitMessage, Person, Sha};
 use crate::store::{StoreError, audit, builds, sessions, tasks};
 use std::path::Path;
 
@@ -37,11 +38,6 @@ pub(super) async fn collect(engine: &Engine, id: BuildId) -> Result<(), StoreErr
     Ok(())
 }
 
-/// The refs of a build in its project's vault.
-pub(in crate::engine) fn refs(build: &Build, session: &Session) -> Result<BuildRefs, git::GitError> {
-    BuildRefs::new(&session.name(), &format!("t{}", build.task), &format!("b{}", build.id))
-}
-
 async fn commit(
     engine: &Engine,
     build: &Build,
@@ -70,7 +66,7 @@ async fn commit(
     let clone = engine.home().build(build.id).join("clone");
     let collected =
         git::collect(&vault, &clone, &base, &message, &exclude, &git::Limits::default()).await.map_err(git_failure)?;
-    let refs = refs(build, session).map_err(git_failure)?;
+    let refs = build_refs(build, session).map_err(git_failure)?;
     if let Some(commit) = &collected.commit {
         let subject = format!("{name}.git {}", refs.result.as_str());
         let operation = note(engine, &subject, commit, build).await.map_err(|error| plain(error.to_string()))?;

@@ -8,7 +8,6 @@ mod health;
 mod patterns;
 mod report;
 
-pub(super) use collect::refs;
 pub(super) use health::look;
 
 use super::{Engine, lock};

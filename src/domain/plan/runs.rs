@@ -1,0 +1,53 @@
+//! Runs in the plan: how long one may take, when one is stopped, and how its end reads.
+
+use super::{Action, Snapshot};
+use crate::domain::build::{Run, RunEnding, RunStep, StopReason};
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// Exit status by which a command says "try again later" (sysexits.h, EX_TEMPFAIL).
+pub const TRY_AGAIN: i32 = 75;
+
+/// When a run reaches its time limit by the bot's clock, while it runs.
+pub(super) fn deadline(world: &Snapshot, run: &Run) -> Option<DateTime<Utc>> {
+    let build = &world.settings.build;
+    let limit = match run.step {
+        RunStep::Setup => build.setup_timeout,
+        RunStep::Agent => build.timeout,
+        RunStep::Verify | RunStep::VerifyAgain => build.verify_timeout,
+        RunStep::Measure => build.measure_timeout,
+    };
+    let limit = TimeDelta::from_std(limit).unwrap_or(TimeDelta::hours(8));
+    (run.ended.is_none() && run.stop_requested.is_none()).then_some(run.started_at + limit)
+}
+
+/// The stop a running run has coming, if any: the owner's first, then the disk's, then the clock's.
+pub(super) fn stop_due(
+    world: &Snapshot,
+    run: &Run,
+    asked: Option<StopReason>,
+    stop_for_disk: Option<&str>,
+    now: DateTime<Utc>,
+) -> Option<Action> {
+    let reason = asked
+        .or(stop_for_disk.map(|_| StopReason::Disk))
+        .or_else(|| deadline(world, run).filter(|at| now >= *at).map(|_| StopReason::TimeLimit))?;
+    (run.ended.is_none() && run.stop_requested.is_none()).then_some(Action::StopRun { run: run.id, reason })
+}
+
+/// How a run ended, in words that follow its name.
+pub fn describe(ending: &RunEnding) -> String {
+    match ending {
+        RunEnding::Exited { code: TRY_AGAIN } => "asked to be tried again later (exit status 75)".into(),
+        RunEnding::Exited { code } => format!("ended with exit status {code}"),
+        RunEnding::Signaled { signal } => format!("was ended by signal {signal}"),
+        RunEnding::TimedOut => "ran into its time limit".into(),
+        RunEnding::Stopped { reason } => match reason.parse() {
+            Ok(StopReason::Owner) => "was stopped by the owner".into(),
+            Ok(StopReason::TimeLimit) => "ran into its time limit and was stopped".into(),
+            Ok(StopReason::Disk) => "was stopped because the disk was filling".into(),
+            Err(_) => format!("was stopped ({reason})"),
+        },
+        RunEnding::Lost => "was lost: the machine or its supervisor went away".into(),
+        RunEnding::NotStarted { error } => format!("could not be started: {error}"),
+    }
+}
