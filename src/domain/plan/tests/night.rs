@@ -167,5 +167,5 @@ fn it_wakes_for_the_first_thing_that_can_change() {
     assert_eq!(wake(&world, now), (at("14 20:30"), "a resource sample is due"));
     let now = at("15 01:00");
     let world = Snapshot { sample_due: at("16 00:00"), ..building(now) };
-    assert_eq!(wake(&world, now), (at("15 06:30"), "spawning ends"));
+    assert_eq!(wake(&world, now), (at("15 01:30"), "a progress check is due"));
 }
