@@ -20,9 +20,9 @@ pub struct Approval {
 }
 
 impl Approval {
-    /// Whether it still covers a task of this revision for its `attempts`-so-far: unused, or used by an attempt of
-    /// this very revision that is being retried.
-    pub fn covers(&self, revision_hash: &str, attempts: u32) -> bool {
-        self.revision_hash == revision_hash && (self.used_at.is_none() || attempts > 0)
+    /// Whether it covers a task of this revision. One that was used still does while it is in force: for the retries of
+    /// the same build. The end of the task voids it.
+    pub fn covers(&self, revision_hash: &str) -> bool {
+        self.revision_hash == revision_hash
     }
 }

@@ -133,10 +133,16 @@ async fn open_session(
 }
 
 async fn start_build(engine: &Engine, conn: &mut Conn, new: &NewBuild, now: DateTime<Utc>) -> Result<(), StoreError> {
+    // The owner may have paused or stopped since the plan was made.
+    let session = sessions::get(conn, new.session).await?;
+    let paused = session.kind != SessionKind::Single && control::paused(conn).await?;
+    if paused || !session.may_spawn(now) {
+        return Err(StoreError::Conflict("the session"));
+    }
     tasks::count_attempt(conn, new.task, new.revision, new.attempts_before).await?;
     let task = tasks::get(conn, new.task).await?;
     if new.needs_approval {
-        approvals::consume(conn, new.task, &task.spec.revision_hash(), new.attempts_before, now).await?;
+        approvals::consume(conn, new.task, &task.spec.revision_hash(), now).await?;
     }
     let build = builds::start(conn, new, now).await?;
     let text = format!("build {build} of #{} {:?} started: {}", new.task, task.spec.title, new.why);

@@ -7,6 +7,7 @@ use super::{Engine, failpoint, lock, spec};
 use crate::agent::{self, AgentEvent};
 use crate::domain::build::{Run, RunEnding, RunOwner, RunStep, StopReason};
 use crate::domain::id::{BuildId, RunId};
+use crate::domain::task::TaskState;
 use crate::domain::test_output::{last_number, read_counts};
 use crate::runner::{self, End, RunEnd, RunnerError, Seen};
 use crate::store::{StoreError, audit, builds, runs, tasks};
@@ -24,6 +25,14 @@ const READ_BACK: usize = 32 * 1024 * 1024;
 pub(super) async fn launch(engine: &Engine, owner: RunOwner, step: RunStep) -> Result<(), StoreError> {
     let now = engine.now();
     let mut tx = engine.parts.store.begin().await?;
+    // A reject or a stop that came after the plan was made wins: nothing begins, an action least of all.
+    if let RunOwner::Build(build) = owner {
+        let build = builds::get(&mut tx, build).await?;
+        let task = tasks::get(&mut tx, build.task).await?;
+        if build.stop_requested.is_some() || task.state == TaskState::Dropped {
+            return Err(StoreError::Conflict("the build"));
+        }
+    }
     let log = spec::log_path(engine, owner, step);
     let run = runs::insert(&mut tx, owner, step, &log.to_string_lossy(), now).await?;
     failpoint::pass("before run commit");

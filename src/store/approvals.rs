@@ -77,23 +77,15 @@ pub async fn in_force(conn: &mut Conn) -> Result<Vec<Approval>, StoreError> {
     .collect()
 }
 
-/// Uses the approval of exactly this revision: fails unless one is in force and unused, or was used by an earlier
-/// attempt of the same revision.
-pub async fn consume(
-    conn: &mut Conn,
-    task: TaskId,
-    revision_hash: &str,
-    attempts_before: u32,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    let (at, retried) = (ms(now), attempts_before > 0);
+/// Uses the approval of exactly this revision: fails unless one is in force. The retries of a build use the same one.
+pub async fn consume(conn: &mut Conn, task: TaskId, revision_hash: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let at = ms(now);
     let result = sqlx::query!(
         "UPDATE approval SET used_at = COALESCE(used_at, ?) \
-         WHERE task_id = ? AND revision_hash = ? AND voided_at IS NULL AND (used_at IS NULL OR ?)",
+         WHERE task_id = ? AND revision_hash = ? AND voided_at IS NULL",
         at,
         task.0,
-        revision_hash,
-        retried
+        revision_hash
     )
     .execute(conn)
     .await?;

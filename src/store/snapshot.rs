@@ -28,8 +28,8 @@ pub async fn load(
     }
     let samples = health::samples(conn, now - SAMPLES).await?;
     let every = TimeDelta::from_std(settings.sample_every).unwrap_or(TimeDelta::seconds(30));
-    // A clock set back leaves samples from the future; they must not keep the next one away.
-    let last = samples.iter().map(|sample| sample.at).filter(|at| *at <= now).max();
+    // A clock set back leaves samples from the future; they must not keep the next one away, nor ask for one for ever.
+    let last = samples.iter().rev().map(|sample| sample.at).find(|at| *at <= now);
     Ok(Snapshot {
         settings: Arc::clone(settings),
         installed_at: control::read_installed_at(conn).await?,

@@ -120,17 +120,21 @@ fn progress_slot(world: &Snapshot, session: &Session, now: DateTime<Utc>) -> Opt
     if session.kind == SessionKind::Single {
         return None;
     }
+    let slot = slot_before(world, session, now);
+    (slot > session.spawn_at && session.progress_at.is_none_or(|last| last < slot)).then_some(slot)
+}
+
+/// The latest slot at or before `at`. Slots are counted back from the end of spawning, so that half-hourly ones of the
+/// usual night fall on the hour and the half.
+fn slot_before(world: &Snapshot, session: &Session, at: DateTime<Utc>) -> DateTime<Utc> {
     let every = progress_every(world);
-    let passed = (now - session.spawn_at).num_seconds().div_euclid(every.num_seconds());
-    if passed < 1 {
-        return None;
-    }
-    let slot = session.spawn_at + every * i32::try_from(passed).unwrap_or(i32::MAX);
-    (session.progress_at.is_none_or(|last| last < slot)).then_some(slot)
+    let left = (session.spawn_until - at).num_milliseconds();
+    let slots = -(-left).div_euclid(every.num_milliseconds());
+    session.spawn_until - every * i32::try_from(slots).unwrap_or(0)
 }
 
 /// When this session wants to be looked at again.
-pub(super) fn wakes(world: &Snapshot, session: &Session) -> Vec<(DateTime<Utc>, &'static str)> {
+pub(super) fn wakes(world: &Snapshot, session: &Session, now: DateTime<Utc>) -> Vec<(DateTime<Utc>, &'static str)> {
     let mut wakes = match session.phase {
         Phase::Health => vec![(session.patterns_at, "the pattern check is due")],
         Phase::Patterns => vec![(session.spawn_at, "builds may begin")],
@@ -142,8 +146,7 @@ pub(super) fn wakes(world: &Snapshot, session: &Session) -> Vec<(DateTime<Utc>, 
         wakes.push((keep, "keep building ends"));
     }
     if session.phase == Phase::Building && session.kind != SessionKind::Single {
-        let last = session.progress_at.unwrap_or(session.spawn_at);
-        wakes.push((last + progress_every(world), "a progress check is due"));
+        wakes.push((slot_before(world, session, now) + progress_every(world), "a progress check is due"));
     }
     wakes
 }

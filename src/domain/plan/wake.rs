@@ -9,7 +9,7 @@ pub(super) fn next(world: &Snapshot, last_night: NaiveDate, now: DateTime<Utc>) 
     let tonight = last_night.succ_opt().unwrap_or(last_night);
     wakes.push((world.settings.schedule.start_of(tonight), "the night begins"));
     for session in &world.sessions {
-        wakes.extend(night::wakes(world, session));
+        wakes.extend(night::wakes(world, session, now));
     }
     for task in &world.tasks {
         wakes.extend(task.retry_at.map(|at| (at, "a retry is due")));

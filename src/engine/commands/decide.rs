@@ -98,6 +98,9 @@ pub(super) async fn stop(
         let _ = task_or_answer!(conn, id);
     }
     let stopped = super::request_stop(conn, id, asker.who, now).await?;
+    if id.is_none() {
+        super::night::end_kept(conn, asker, now).await?;
+    }
     engine.wake();
     Ok(match (stopped.is_empty(), id) {
         (true, Some(id)) => Reply::refuse(format!("#{id} is not being built now. /queue drop {id} takes it out.")),

@@ -4,7 +4,7 @@ use super::task_or_answer;
 use crate::domain::id::TaskId;
 use crate::domain::plan::NewSession;
 use crate::domain::plan::choice::{self, Standing};
-use crate::domain::session::{Session, SessionKind};
+use crate::domain::session::{Phase, Session, SessionKind};
 use crate::domain::words::clock;
 use crate::engine::reply::{Asker, Reply};
 use crate::engine::{Engine, facts, say};
@@ -33,6 +33,19 @@ async fn open_session(conn: &mut Conn, now: DateTime<Utc>) -> Result<Option<Sess
     Ok(current.into_iter().rfind(|session| session.is_open() && session.kind != SessionKind::Single))
 }
 
+/// Ends what keep building has prolonged.
+pub(super) async fn end_kept(conn: &mut Conn, asker: Asker<'_>, now: DateTime<Utc>) -> Result<(), StoreError> {
+    for session in sessions::current(conn, now).await? {
+        let over = session.phase > Phase::Building;
+        if over && session.keep_until.is_some_and(|keep| keep > now) && !session.stopped {
+            sessions::stop(conn, session.id).await?;
+            let text = format!("{} builds no longer than the night", session.name());
+            audit::append(conn, now, asker.who, "keep", None, &text).await?;
+        }
+    }
+    Ok(())
+}
+
 pub(super) async fn start(
     engine: &Engine,
     conn: &mut Conn,
@@ -57,7 +70,10 @@ pub(super) async fn stop(
     asker: Asker<'_>,
     now: DateTime<Utc>,
 ) -> Result<Reply, StoreError> {
-    let Some(session) = open_session(conn, now).await?.filter(|session| !session.stopped) else {
+    let current = sessions::current(conn, now).await?.into_iter();
+    let goes_on = |session: &Session| session.is_open() || session.may_spawn(now);
+    let mut open = current.filter(|session| session.kind != SessionKind::Single && goes_on(session));
+    let Some(session) = open.rfind(|session| !session.stopped) else {
         return Ok(Reply::refuse("No session is open. /night skip leaves out the coming one."));
     };
     sessions::stop(conn, session.id).await?;
@@ -159,13 +175,7 @@ pub(super) async fn keep_building(
     let Some(session) = latest.filter(|session| now - session.started_at < TimeDelta::hours(24)) else {
         return Ok(Reply::refuse("There is no session of the last day to go on with. /night start begins one."));
     };
-    if !matches!(
-        session.phase,
-        crate::domain::session::Phase::Building
-            | crate::domain::session::Phase::Report
-            | crate::domain::session::Phase::Brief
-            | crate::domain::session::Phase::Closed
-    ) {
+    if !matches!(session.phase, Phase::Building | Phase::Report | Phase::Brief | Phase::Closed) {
         return Ok(Reply::refuse("The session has not begun to build yet."));
     }
     // "Until 12:00" tapped in the night means the coming noon after the night, not one before its end.

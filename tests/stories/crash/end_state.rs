@@ -2,7 +2,7 @@
 
 use super::night::Night;
 use super::stage::tree;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// What must be the same however often the bot was killed. Left out: row numbers and times; the order of builds; how
@@ -12,7 +12,7 @@ pub(super) struct EndState {
     tasks: Vec<Task>,
     sessions: Vec<(String, String, String)>,
     checks: Vec<(String, String, String)>,
-    problems: Vec<(String, String, bool)>,
+    problems: BTreeSet<(String, String, bool)>,
     agents: BTreeMap<String, usize>,
     posted: usize,
     audit: BTreeMap<(String, i64), i64>,
@@ -72,11 +72,14 @@ fn tasks(night: &Night) -> Vec<Task> {
         .collect()
 }
 
-fn problems(night: &Night) -> Vec<(String, String, bool)> {
+/// A rotation that was cut off before it compressed is finished as that of the log it left: one problem more.
+fn problems(night: &Night) -> BTreeSet<(String, String, bool)> {
     let root = night.stage.root().to_str().unwrap().to_owned();
     let rows: Vec<(String, String, bool)> =
         night.database.rows("SELECT kind, subject, fixed IS NOT NULL FROM problem ORDER BY kind, subject");
-    rows.into_iter().map(|(kind, subject, fixed)| (kind, subject.replace(&root, "@"), fixed)).collect()
+    rows.into_iter()
+        .map(|(kind, subject, fixed)| (kind, subject.replace(&root, "@").replace("worker.log.1", "worker.log"), fixed))
+        .collect()
 }
 
 /// Decisions by kind and task. Phases count each by itself: every one was entered once.
@@ -99,7 +102,7 @@ fn counted(lines: Vec<String>) -> BTreeMap<String, usize> {
 /// The parts of the report that don't depend on times.
 fn report(whole: &serde_json::Value) -> BTreeMap<String, serde_json::Value> {
     let keys = ["schema_version", "context", "kind", "date", "stopped", "tasks_spawned", "tasks_completed"];
-    let more = ["tasks_in_progress", "problems_fixed", "patterns", "approvals_waiting", "base_red", "missed"];
+    let more = ["tasks_in_progress", "patterns", "approvals_waiting", "base_red", "missed"];
     let mut parts: BTreeMap<_, _> =
         keys.into_iter().chain(more).map(|key| (key.to_owned(), whole[key].clone())).collect();
     for task in whole["tasks"].as_array().unwrap() {
@@ -122,6 +125,8 @@ pub(super) fn check(night: &Night) {
     assert_eq!(db.number("SELECT COUNT(*) FROM session WHERE kind = 'nightly'"), 1);
     assert_eq!(db.texts("SELECT key FROM outbox WHERE key LIKE 'brief:%'"), [format!("brief:{}", night.date())]);
     shown_once_or_marked(&screen);
+    let fixed = db.number("SELECT COUNT(*) FROM problem WHERE fixed IS NOT NULL");
+    assert_eq!(night.report()["problems_fixed"], fixed);
     // Every build that was decided on has an end that was written down, and each decision stands in one unbroken row.
     let [spawned, ended, builds] = [
         "SELECT COUNT(*) FROM audit WHERE kind = 'spawned'",

@@ -83,7 +83,7 @@ fn category_kind_and_text_each_lock_and_none_unlocks() {
 }
 
 #[test]
-fn an_approval_covers_exactly_what_was_shown_until_it_is_used() {
+fn an_approval_covers_exactly_what_was_shown_and_the_retries_of_its_build() {
     let now = at("14 23:10");
     let locked = task(1, TaskKind::Code, Category::NewFeature);
     let given = approval(&locked);
@@ -97,8 +97,8 @@ fn an_approval_covers_exactly_what_was_shown_until_it_is_used() {
         ("given", &locked, vec![given.clone()], true),
         ("of another task", &locked, vec![other], false),
         ("edited since", &edited, vec![given], false),
-        ("used", &locked, vec![used.clone()], false),
-        ("used by the attempt that is retried", &retried, vec![used], true),
+        ("used by the attempt that is retried", &retried, vec![used.clone()], true),
+        ("used by a build that was put back for the disk", &locked, vec![used], true),
     ] {
         let world = Snapshot { approvals, tasks: vec![task.clone()], ..building(now) };
         assert_eq!(is_approved(&world, task), approved, "{name}");

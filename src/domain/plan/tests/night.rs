@@ -66,13 +66,13 @@ fn a_stopped_night_skips_the_waiting_but_not_the_brief() {
 #[test]
 fn progress_is_told_once_a_slot_and_not_made_up_for() {
     let told = |last: Option<&str>| Session { progress_at: last.map(at), ..session(1, Phase::Building) };
-    assert!(next(told(None), "14 23:39").is_empty());
-    assert_eq!(next(told(None), "14 23:40"), ["progress 23:40"]);
-    assert!(next(told(Some("14 23:40")), "15 00:09").is_empty());
+    assert!(next(told(None), "14 23:29").is_empty());
+    assert_eq!(next(told(None), "14 23:30"), ["progress 23:30"]);
+    assert!(next(told(Some("14 23:30")), "14 23:59").is_empty());
     // Slept through three of them.
-    assert_eq!(next(told(Some("14 23:40")), "15 01:50"), ["progress 01:40"]);
+    assert_eq!(next(told(Some("14 23:30")), "15 01:50"), ["progress 01:30"]);
     // The clock was set back behind the last one.
-    assert!(next(told(Some("15 01:40")), "14 23:50").is_empty());
+    assert!(next(told(Some("15 01:30")), "14 23:50").is_empty());
 }
 
 #[test]
