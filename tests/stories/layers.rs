@@ -218,9 +218,10 @@ fn shapeless(sources: &[Source]) -> Vec<String> {
     long.chain(unexplained(sources)).collect()
 }
 
-/// A `tests.rs` is its parent's `mod tests`, moved out: the parent says what it is for.
+/// A `tests.rs` and what lies in a `tests/` are their parent's `mod tests`, moved out: the parent says what it is for.
 fn unexplained(sources: &[Source]) -> Vec<String> {
-    let unexplained = sources.iter().filter(|s| !s.text.starts_with("//! ") && !s.path.ends_with("/tests.rs"));
+    let of_parent = |s: &Source| s.path.ends_with("/tests.rs") || s.path.contains("/tests/");
+    let unexplained = sources.iter().filter(|s| !s.text.starts_with("//! ") && !of_parent(s));
     unexplained.map(|s| format!("{}: does not open with //! and what it is for", s.path)).collect()
 }
 
