@@ -23,7 +23,12 @@ impl Demo {
 
     fn start(&self) -> Child {
         let mut command = Command::new(BINARY);
-        command.args(["demo", "--folder"]).arg(&self.folder).env("TZ", "Europe/Berlin").stdin(Stdio::null());
+        // Slowly: other stories keep the machine busy, and the night needs room for its builds.
+        command
+            .args(["demo", "--slower", "4", "--folder"])
+            .arg(&self.folder)
+            .env("TZ", "Europe/Berlin")
+            .stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 

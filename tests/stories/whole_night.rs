@@ -52,7 +52,7 @@ async fn the_night_of_the_mission(stage: Stage) {
     o.advance_to("23:40").await;
     assert_eq!(o.building().await, [1, 2]);
     o.advance_to("03:30").await;
-    let check = o.expect("⏱️ Progress check 03:10 · 2 building · 2 completed · 3 not").await;
+    let check = o.expect("⏱️ Progress check 03:30 · 2 building · 2 completed · 3 not").await;
     assert!(check.edits > 5, "the live status is one message: {check:#?}");
     o.releases(1).await;
     o.releases(2).await;

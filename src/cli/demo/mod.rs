@@ -38,6 +38,10 @@ pub(super) struct DemoArgs {
     /// Use this new folder instead of a temporary one
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
+    /// So many times slower, to read along; a busy machine is noticed anyway
+    #[arg(long, value_name = "FACTOR", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=10))]
+    slower: u8,
 }
 
 /// What the owner types in the evening. `⏎` in the demo's output marks them.
@@ -61,7 +65,7 @@ pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
     println!("Staged: the clock runs about {SPEED} times as fast, and the machine's figures are scripted.");
     println!("The agent is a shell script in place of a coding model. Folder: {}\n", folder.display());
     let ahead = crate::clock::SystemClock.now() + TimeDelta::days(DAYS_AHEAD);
-    let stage = Stage::set(&folder, ahead.into()).await?;
+    let stage = Stage::set(&folder, ahead.into(), f64::from(args.slower)).await?;
     let home = stage.folder.join("home");
     let config = Config::load(&Overrides { home: Some(home), config_file: Some(stage.config.clone()) })?;
     let schedule = &config.settings.schedule;

@@ -19,7 +19,7 @@ pub(super) struct Stage {
     pub(super) folder: PathBuf,
     /// The configuration.
     pub(super) config: PathBuf,
-    /// How many times slower than usual this machine is now, 1 to 6.
+    /// How many times slower than usual the night is lived: as slow as this machine is now, or as was asked.
     pub(super) pace: f64,
 }
 
@@ -29,7 +29,7 @@ const FRESH: Duration = Duration::from_hours(2);
 
 impl Stage {
     /// Makes everything in a new folder. `evening` is when the demo's night begins: logs of that day are fresh.
-    pub(super) async fn set(folder: &Path, evening: SystemTime) -> anyhow::Result<Self> {
+    pub(super) async fn set(folder: &Path, evening: SystemTime, slower: f64) -> anyhow::Result<Self> {
         fs::create_dir(folder).with_context(|| format!("can't make the demo's folder {}", folder.display()))?;
         let folder = folder.canonicalize()?;
         let agent = folder.join("agent");
@@ -61,7 +61,7 @@ impl Stage {
         let config = folder.join("overnight.toml");
         let shown =
             folder.to_str().with_context(|| format!("{} is not UTF-8; name another --folder", folder.display()))?;
-        let pace = pace(&folder)?;
+        let pace = pace(&folder)?.max(slower);
         let text =
             include_str!("files/overnight.toml").replace("@DEMO@", shown).replace("@PACE@", &format!("{pace:.2}"));
         fs::write(&config, text)?;

@@ -17,8 +17,7 @@ impl World {
         if new.needs_approval {
             let usable = self.approvals.iter_mut().find(|row| {
                 let approval = &row.approval;
-                let fits = approval.task == new.task && approval.revision_hash == hash && !row.voided;
-                fits && (approval.used_at.is_none() || new.attempts_before > 0)
+                approval.task == new.task && approval.revision_hash == hash && !row.voided
             });
             usable.ok_or(Refused::Race("the approval"))?.approval.used_at.get_or_insert(now);
         }

@@ -1,3 +1,5 @@
+//! A build walks from its clone to its outcome.
+
 use super::*;
 use crate::domain::build::{HostFailure, Outcome, StopReason, TestCounts, TestsVerdict, Verdict};
 use crate::domain::plan::{BuildEnd, TaskAfter};

@@ -1,3 +1,5 @@
+//! A check walks through its steps, one at a time a project.
+
 use super::*;
 use crate::domain::build::{StopReason, TestsVerdict};
 

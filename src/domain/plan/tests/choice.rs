@@ -1,3 +1,5 @@
+//! What stands in a task's way, and who goes first.
+
 use super::*;
 use crate::domain::plan::choice::{Standing, is_approved, lock, standing};
 

@@ -1,3 +1,5 @@
+//! Sessions: which night is due, how it walks, when to look again.
+
 use super::*;
 use crate::domain::plan::NewSession;
 

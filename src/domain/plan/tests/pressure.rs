@@ -1,3 +1,5 @@
+//! Throttle events and stops for the disk.
+
 use super::*;
 use crate::domain::throttle::{OpenThrottle, PressureKind};
 
