@@ -150,7 +150,7 @@ fn shown_once_or_marked(screen: &str) {
     assert!(briefs[1..].iter().all(|brief| brief.contains(mark)), "a second brief is not marked:\n{screen}");
     let marks = flat.matches(mark).count();
     let first_shown =
-        ["🌅 ", "🌙 ", "📝 #1 ", "📝 #2 ", "📝 #3 ", "🔒 #4 ", "🔒 #5 ", "✅ #4 ", "✅ #5 ", "🔎 #3 ", "⏱️ "];
+        ["🌅 ", "🌙 ", "📝 #1 ", "📝 #2 ", "📝 #3 ", "🔒 #4 ", "🔒 #5 ", "✅ #4 \"", "✅ #5 \"", "🔎 #3 ", "⏱️ "];
     let shown = |start: &&str| screen.lines().filter(|line| line.starts_with(*start)).count();
     let repeats: usize = first_shown.iter().map(|start| shown(start).saturating_sub(1)).sum();
     assert!(repeats <= marks, "{repeats} messages were repeated, {marks} are marked as repeats:\n{screen}");

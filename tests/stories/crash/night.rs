@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 /// Generous: two cores may be shared by many tests.
 const PATIENCE: Duration = Duration::from_mins(3);
 const LOOK: Duration = Duration::from_millis(30);
-/// How many times as fast as real time: the hours for builds are 44 s, many times what they need on a busy machine.
-const SPEED: f64 = 600.0;
+/// How many times as fast as real time: the hours for builds are 88 s, many times what they need on a busy machine.
+const SPEED: f64 = 300.0;
 /// The same for the morning, in which nothing is built.
 const MORNING_SPEED: f64 = 3_000.0;
 /// So many days ahead lies the night: what the machine wrote today is old by then.
@@ -39,7 +39,7 @@ const TYPED: [(&str, &str); 8] = [
 pub(super) struct Night {
     pub(super) stage: Stage,
     pub(super) database: Database,
-    /// Ten minutes before the night begins.
+    /// Four minutes before the night begins.
     evening: DateTime<Utc>,
     /// Whether all is built, and what is left is the report and the brief.
     is_morning: bool,
@@ -72,7 +72,7 @@ pub(super) enum Seen {
 impl Night {
     pub(super) fn new() -> Self {
         let mut stage = Stage::new();
-        let evening = (stage.made_at() + AHEAD).date_naive().and_hms_opt(22, 50, 0).unwrap().and_utc();
+        let evening = (stage.made_at() + AHEAD).date_naive().and_hms_opt(22, 56, 0).unwrap().and_utc();
         stage.set(evening.into());
         let database = Database(stage.path("home").join("overnight.sqlite"));
         Self {
@@ -115,7 +115,7 @@ impl Night {
         let trace = "SELECT MAX(at) FROM (SELECT MAX(at) AS at FROM audit UNION ALL SELECT MAX(at) FROM sample)";
         let trace = DateTime::from_timestamp_millis(self.database.number(trace)).unwrap();
         // A minute before the report is due: hours in which nothing would happen are left out.
-        let morning = self.evening + TimeDelta::minutes(7 * 60 + 39);
+        let morning = self.evening + TimeDelta::minutes(7 * 60 + 33);
         trace.max(if self.is_morning { morning } else { self.evening })
     }
 
