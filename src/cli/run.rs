@@ -41,8 +41,9 @@ pub(super) async fn run(config: &Config, args: RunArgs) -> anyhow::Result<ExitCo
     let _log = log_to_file(&engine, &config.log_level)?;
     failpoint::arm(args.failpoint.unwrap_or(0));
     let only_one = app::OnlyOne::take(engine.home())?;
-    say_what_is_missing(config, &engine);
+    // Before anything is said: who reads that it runs may end it politely.
     let stop = app::stop_on_signals()?;
+    say_what_is_missing(config, &engine);
     app::run(&engine, only_one, vec![Arc::new(terminal(clock))], stop, false).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -49,6 +49,8 @@ pub(super) struct Night {
     /// How many lines have their answer.
     answered: usize,
     typed: bool,
+    /// How much was on the screen when this life began.
+    screen_before: usize,
     /// Lives of the bot so far.
     pub(super) lives: usize,
 }
@@ -63,7 +65,7 @@ struct Bot {
 pub(super) enum Seen {
     /// It goes on.
     Under,
-    /// The brief is out and all is said.
+    /// The brief is out, all is said, and the bot has ended when it was asked to.
     Over,
     /// The bot was killed.
     Killed,
@@ -84,6 +86,7 @@ impl Night {
             bot: None,
             answered: 0,
             typed: false,
+            screen_before: 0,
             lives: 0,
         }
     }
@@ -104,6 +107,7 @@ impl Night {
         command.args(failpoint.map(|place| format!("--failpoint={place}")));
         command.current_dir(self.stage.root()).env("HOME", self.stage.root());
         command.stdin(Stdio::piped()).stdout(append("screen")).stderr(append("errors"));
+        self.screen_before = self.screen().len();
         let mut process = command.spawn().unwrap();
         let keyboard = process.stdin.take().unwrap();
         self.bot = Some(Bot { process, keyboard });
@@ -131,12 +135,14 @@ impl Night {
             return Seen::Under;
         }
         if !self.is_morning && self.is_built() {
-            let status = self.end();
-            assert!(status.success(), "ended with {status}\n{}", self.told());
+            let ended = self.end();
+            if ended == Seen::Killed {
+                return ended;
+            }
             self.is_morning = true;
             self.start(self.morning_failpoint);
         }
-        if self.is_over() { Seen::Over } else { Seen::Under }
+        if self.is_over() { self.end() } else { Seen::Under }
     }
 
     fn is_built(&self) -> bool {
@@ -197,17 +203,32 @@ impl Night {
         }
     }
 
-    /// Ends the bot politely and gives its exit status.
-    pub(super) fn end(&mut self) -> ExitStatus {
-        let mut bot = self.bot.take().expect("it runs");
-        let pid = Pid::from_raw(i32::try_from(bot.process.id()).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+    /// Ends the bot politely, as soon as it says that it runs. A failpoint can lie in its last breath.
+    fn end(&mut self) -> Seen {
+        self.wait_for("the bot to run", |night| {
+            night.screen()[night.screen_before..].contains("overnight is running") || night.died().is_some()
+        });
+        if self.died().is_none() {
+            // Not waited for yet: its number is its own.
+            let bot = self.bot.as_ref().expect("it runs");
+            kill_process(Pid::from_raw(i32::try_from(bot.process.id()).unwrap()).unwrap(), Signal::TERM).unwrap();
+        }
+        self.wait_for("the bot's end", |night| night.died().is_some());
+        let status = self.died().expect("it has ended");
+        self.forget_bot();
+        match (status.success(), status.signal()) {
+            (true, _) => Seen::Over,
+            (false, Some(9)) => Seen::Killed,
+            _ => panic!("ended with {status}\n{}", self.told()),
+        }
+    }
+
+    fn wait_for(&mut self, what: &str, mut met: impl FnMut(&mut Self) -> bool) {
         let since = Instant::now();
-        while bot.process.try_wait().unwrap().is_none() {
-            assert!(since.elapsed() < PATIENCE, "it does not end\n{}", self.told());
+        while !met(self) {
+            assert!(since.elapsed() < PATIENCE, "waited in vain for {what}; {}\n{}", self.standing(), self.told());
             std::thread::sleep(Duration::from_millis(5));
         }
-        bot.process.wait().unwrap()
     }
 
     fn died(&mut self) -> Option<ExitStatus> {
