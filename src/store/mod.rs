@@ -70,7 +70,7 @@ impl From<sqlx::Error> for StoreError {
         // Primary result codes are the low byte: 8 READONLY, 13 FULL. 4874 is IOERR_SHMSIZE: no room for the WAL's index.
         match code {
             Some(4874) => Self::DiskFull,
-            Some(code) if code & 0xff == 8 => Self::ReadOnly(String::new()),
+            Some(code) if code & 0xff == 8 => Self::ReadOnly(FILE.to_owned()),
             Some(code) if code & 0xff == 13 => Self::DiskFull,
             _ => Self::Sqlite(error),
         }
@@ -128,7 +128,10 @@ impl Store {
 
     /// Begins a write transaction; waits for other writers.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
+        self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|error| match error.into() {
+            StoreError::ReadOnly(_) => StoreError::ReadOnly(self.path.display().to_string()),
+            other => other,
+        })
     }
 
     /// Begins a transaction that only reads: all of it sees one state.

@@ -97,7 +97,7 @@ pub(super) static RECIPIENTS: Words = Words::new(
      teams members people contacts leads investors partner partners vendor vendors public followers audience \
      world press staff employees colleagues coworkers boss ceo manager support friends family patients students \
      parents me him her them us slack twitter facebook instagram linkedin reddit mastodon youtube tiktok discord \
-     telegram whatsapp github gitlab npm pypi crates.io dockerhub production prod live staging master main origin \
+     telegram whatsapp github gitlab npm pypi crates dockerhub production prod live staging master main origin \
      upstream app-store appstore s3 cdn stripe paypal twilio sendgrid mailchimp zapier salesforce hubspot",
 );
 
@@ -258,7 +258,7 @@ pub(super) static MOVE_OUT: Words = Words::new(
 /// Systems of others, and live ones.
 pub(super) static SYSTEMS: Words = Words::new(
     "slack twitter facebook instagram linkedin reddit mastodon youtube tiktok discord telegram whatsapp github \
-     gitlab npm pypi crates.io dockerhub production prod live origin upstream s3 cdn stripe paypal twilio \
+     gitlab npm pypi crates dockerhub production prod live origin upstream s3 cdn stripe paypal twilio \
      sendgrid mailchimp zapier salesforce hubspot google aws notion jira",
 );
 
