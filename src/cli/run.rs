@@ -84,7 +84,13 @@ pub(super) fn log_to_file(engine: &Engine, level: &str) -> anyhow::Result<tracin
         .latest_symlink("overnight_execution.log")
         .max_log_files(30)
         .build(engine.home().logs())
-        .context("can't write the log folder")?;
+        .with_context(|| {
+            let logs = engine.home().logs();
+            format!(
+                "{} can't be written: make it and its folder writable for this user, or set OVERNIGHT_HOME",
+                logs.display()
+            )
+        })?;
     let (writer, guard) = tracing_appender::non_blocking(appender);
     let filter = tracing_subscriber::EnvFilter::try_new(level).unwrap_or_default();
     let _ = tracing_subscriber::fmt().with_writer(writer).with_ansi(false).with_env_filter(filter).try_init();
