@@ -46,7 +46,7 @@ case "$prompt" in
     work 30 100 2 "adding the missing case and its test"
     ;;
 *"Build the workout dashboard"*)
-    work 0 80 12.6 "core charts working, adding final polish"
+    work 0 80 14.6 "core charts working, adding final polish"
     printf '<!doctype html><title>Workouts</title><h1>Workouts</h1><table><tr><th>minutes<th>calories</table>\n' > dashboard.html
     work 80 100 2.4 "checking it on a narrow screen"
     ;;
