@@ -165,6 +165,11 @@ impl Overnight {
                 .unwrap();
             assert_eq!(pending, 0, "an operation was begun and never seen to have happened");
         }
+        // Whoever watched the last run needs a moment to notice what is recorded already.
+        let since = std::time::Instant::now();
+        while self.engine().is_busy() && since.elapsed() < std::time::Duration::from_secs(20) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
         assert!(!self.engine().is_busy(), "{tail}");
         assert_eq!(self.children(), Vec::<u32>::new(), "children of the story still live");
         for (path, before) in &self.owned {
