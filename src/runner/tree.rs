@@ -40,8 +40,17 @@ struct Proc {
     state: u8,
     parent: u32,
     group: u32,
+    /// 0 when its leader lives outside this container.
+    session: u32,
     /// Clock ticks since boot.
     start: u64,
+}
+
+#[cfg(any(target_os = "linux", test))]
+impl Proc {
+    fn leads_session(&self) -> bool {
+        self.session == self.pid
+    }
 }
 
 /// Reads one `stat` line; see proc_pid_stat(5). The command name may hold blanks, parentheses and any byte, so the
@@ -58,6 +67,7 @@ fn parse_stat(line: &[u8]) -> Option<Proc> {
         state: *fields.first()?.as_bytes().first()?,
         parent: fields.get(1)?.parse().ok()?,
         group: fields.get(2)?.parse().ok()?,
+        session: fields.get(3)?.parse().ok()?,
         start: fields.get(19)?.parse().ok()?,
     })
 }
@@ -70,7 +80,7 @@ mod system {
     use std::time::{Duration, Instant};
 
     use rustix::process::{
-        Pid, PidfdFlags, Signal, getpid, getsid, kill_process, kill_process_group, pidfd_open, pidfd_send_signal,
+        Pid, PidfdFlags, Signal, getpid, kill_process, kill_process_group, pidfd_open, pidfd_send_signal,
         set_child_subreaper,
     };
 
@@ -126,7 +136,7 @@ mod system {
     /// Stops every process, looking again until no new one is seen. A stopped process can't fork, so a fork bomb can't
     /// outrun the killing that follows.
     fn freeze(scope: Scope<'_>) {
-        let own_group = leads_session().then(|| getpid().as_raw_nonzero().get().unsigned_abs());
+        let own_group = stat("self").filter(Proc::leads_session).map(|me| me.pid);
         let mut stopped = BTreeSet::new();
         for _ in 0..FREEZE_ROUNDS {
             let fresh: Vec<Proc> = members(scope).into_iter().filter(|p| stopped.insert((p.pid, p.start))).collect();
@@ -145,10 +155,6 @@ mod system {
                 }
             }
         }
-    }
-
-    fn leads_session() -> bool {
-        getsid(None).is_ok_and(|session| session == getpid())
     }
 
     /// The living processes of `scope`, without ourselves.
@@ -282,8 +288,15 @@ mod tests {
     #[test]
     fn a_stat_line_with_a_hostile_name_is_read() {
         let line = b"42 (a) R 1 (\xff x) S 7 40 39 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 98765 1000 2 3\n";
-        let wanted = Proc { pid: 42, state: b'S', parent: 7, group: 40, start: 98_765 };
+        let wanted = Proc { pid: 42, state: b'S', parent: 7, group: 40, session: 39, start: 98_765 };
         assert_eq!(parse_stat(line), Some(wanted));
+    }
+
+    #[test]
+    fn a_session_begun_outside_the_container_is_nobodys() {
+        let outside = parse_stat(b"42 (sh) S 0 0 0 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 98765 1000 2 3").unwrap();
+        assert!(!outside.leads_session());
+        assert!(Proc { session: 42, ..outside }.leads_session());
     }
 
     #[test]
