@@ -344,6 +344,9 @@ pub struct Verdict {
     pub measure: Option<f64>,
     /// Why the check could not be done, or its measure could not be taken.
     pub trouble: Option<String>,
+    /// The bot ended it because the disk was filling: it says nothing about the commit.
+    #[serde(default)]
+    pub cut_short: bool,
 }
 
 /// Whether the verify command passed.

@@ -31,7 +31,7 @@ pub async fn drain(engine: &Engine, chat: &dyn Chat) -> Result<Option<DateTime<U
 
 async fn deliver(engine: &Engine, chat: &dyn Chat, due: Due) -> Result<(), StoreError> {
     let mut tx = engine.store().begin().await?;
-    match outbox::sending(&mut tx, &due).await {
+    match outbox::sending(&mut tx, &due, engine.now() + wait(due.attempts)).await {
         Ok(()) => {}
         // It changed since it was read: look again.
         Err(StoreError::Conflict(_)) => return Ok(()),

@@ -160,8 +160,7 @@ async fn end_build(engine: &Engine, conn: &mut Conn, end: &BuildEnd, now: DateTi
             tasks::set_state(conn, build.task, TaskState::Open, TaskState::Done, now).await?;
             approvals::void(conn, build.task, "its build has ended", now).await?;
         }
-        (TaskState::Open, TaskAfter::Retry(at)) => tasks::requeue(conn, build.task, Some(at), false).await?,
-        (TaskState::Open, TaskAfter::Requeue) => tasks::requeue(conn, build.task, None, true).await?,
+        (TaskState::Open, TaskAfter::Retry(at)) => tasks::requeue(conn, build.task, at).await?,
         _ => {}
     }
     let text = format!("build {} of #{} ended {}: {}", end.build, build.task, words(end.outcome), end.reason);

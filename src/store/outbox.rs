@@ -96,11 +96,15 @@ pub async fn next(conn: &mut Conn, chat: &str) -> Result<Option<Due>, StoreError
     .transpose()
 }
 
-/// It is being sent: written down first, so that a crash in between is known as "may have arrived".
-pub async fn sending(conn: &mut Conn, due: &Due) -> Result<(), StoreError> {
+/// It is being sent: written down first, so that a crash in between is known as "may have arrived". Should nothing be
+/// written after that, it is due again at `again_at`.
+pub async fn sending(conn: &mut Conn, due: &Due, again_at: DateTime<Utc>) -> Result<(), StoreError> {
+    let again_at = ms(again_at);
     let result = sqlx::query!(
-        "UPDATE outbox SET state = 'sending', attempts = attempts + 1 WHERE id = ? AND revision = ? AND state IN ('pending', 'sending')",
-        due.id, due.revision
+        "UPDATE outbox SET state = 'sending', attempts = attempts + 1, next_at = ?          WHERE id = ? AND revision = ? AND state IN ('pending', 'sending')",
+        again_at,
+        due.id,
+        due.revision
     )
     .execute(conn)
     .await?;
@@ -112,7 +116,7 @@ pub async fn sent(conn: &mut Conn, due: &Due, shown_as: &str, now: DateTime<Utc>
     let now = ms(now);
     let result = sqlx::query!(
         "UPDATE outbox SET ref = ?1, shown_revision = ?2, sent_at = ?3, trouble = NULL, attempts = 0, \
-         state = CASE revision WHEN ?2 THEN 'sent' ELSE 'pending' END WHERE id = ?4",
+         next_at = ?3, state = CASE revision WHEN ?2 THEN 'sent' ELSE 'pending' END WHERE id = ?4",
         shown_as,
         due.revision,
         now,

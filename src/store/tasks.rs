@@ -232,17 +232,10 @@ pub async fn count_attempt(conn: &mut Conn, id: TaskId, revision: u32, before: u
     expect_one(&result, "the task")
 }
 
-/// Puts a task back into the queue, not before `at`; `uncount` takes the attempt back.
-pub async fn requeue(conn: &mut Conn, id: TaskId, at: Option<DateTime<Utc>>, uncount: bool) -> Result<(), StoreError> {
-    let (at, back) = (at.map(ms), i64::from(uncount));
-    sqlx::query!(
-        "UPDATE task SET retry_at = ?, attempts = MAX(0, attempts - ?) WHERE id = ? AND state = 'open'",
-        at,
-        back,
-        id.0
-    )
-    .execute(conn)
-    .await?;
+/// Puts a task back into the queue, not before `at`.
+pub async fn requeue(conn: &mut Conn, id: TaskId, at: DateTime<Utc>) -> Result<(), StoreError> {
+    let at = ms(at);
+    sqlx::query!("UPDATE task SET retry_at = ? WHERE id = ? AND state = 'open'", at, id.0).execute(conn).await?;
     Ok(())
 }
 

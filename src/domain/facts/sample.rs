@@ -80,7 +80,13 @@ pub(crate) fn fact(id: i64, task: Task, outcome: Option<Outcome>, from: &str, to
 pub(crate) fn verdict(tests: TestsVerdict, passed: u32, failing: &[&str]) -> Verdict {
     let failing: Vec<String> = failing.iter().map(|name| (*name).to_string()).collect();
     let failed = u32::try_from(failing.len()).ok();
-    Verdict { tests, counts: TestCounts { passed: Some(passed), failed, failing }, measure: None, trouble: None }
+    Verdict {
+        tests,
+        counts: TestCounts { passed: Some(passed), failed, failing },
+        measure: None,
+        trouble: None,
+        cut_short: false,
+    }
 }
 
 pub(crate) fn session() -> Session {

@@ -84,12 +84,11 @@ impl Walk<'_> {
     }
 
     fn stopped_before_work(&self) -> Option<Action> {
-        let (outcome, text) = match (self.build.stop_requested, self.stop_for_disk) {
-            (Some(_), _) => (Outcome::Stopped, "stopped by the owner".to_owned()),
-            (None, Some(disk)) => (Outcome::Cancelled, disk.to_owned()),
-            (None, None) => return None,
-        };
-        self.end(outcome, &text)
+        match (self.build.stop_requested, self.stop_for_disk) {
+            (Some(_), _) => self.end(Outcome::Stopped, "stopped by the owner"),
+            (None, Some(disk)) => self.end_cancelled(disk),
+            (None, None) => None,
+        }
     }
 
     fn setting_up(&self) -> Option<Action> {
@@ -155,6 +154,9 @@ impl Walk<'_> {
         if self.build.stop_requested.is_some() {
             return self.end(Outcome::Stopped, "stopped by the owner while its result was being checked");
         }
+        if verdict.cut_short {
+            return self.end_cancelled("the disk was filling while its result was being checked");
+        }
         let base = super::checks::base_verdict(self.world, check);
         let judgement = judge(base, verdict);
         self.end(judgement.outcome, &judgement.text)
@@ -207,7 +209,7 @@ impl Walk<'_> {
             RunEnding::Exited { code: TRY_AGAIN } | RunEnding::Lost => self.end_transient(text),
             RunEnding::TimedOut => self.end(Outcome::TimedOut, text),
             RunEnding::Stopped { reason } => match reason.parse() {
-                Ok(StopReason::Disk) if self.asked_to_stop().is_none() => self.end(Outcome::Cancelled, text),
+                Ok(StopReason::Disk) if self.asked_to_stop().is_none() => self.end_cancelled(text),
                 Ok(StopReason::TimeLimit) => self.end(Outcome::TimedOut, text),
                 Ok(StopReason::Disk | StopReason::Owner) | Err(_) => self.end(Outcome::Stopped, text),
             },
@@ -229,18 +231,25 @@ impl Walk<'_> {
             return self.end(Outcome::Failed, &format!("{text}; gave up after {attempt} attempts"));
         };
         let at = self.now + TimeDelta::from_std(pause).unwrap_or(TimeDelta::minutes(5));
-        Some(Action::EndBuild(BuildEnd {
-            build: self.build.id,
-            from: self.build.step,
-            outcome: Outcome::Transient,
-            reason: text.to_owned(),
-            task: TaskAfter::Retry(at),
-        }))
+        self.end_and(Outcome::Transient, text, TaskAfter::Retry(at))
+    }
+
+    /// Ends for the disk's sake. The task waits for space like any other, but not for ever: it may be what fills the
+    /// disk.
+    fn end_cancelled(&self, text: &str) -> Option<Action> {
+        let attempt = self.build.attempt;
+        if self.world.settings.build.retry_after(attempt).is_none() {
+            return self.end(Outcome::Cancelled, &format!("{text}; gave up after {attempt} attempts"));
+        }
+        self.end_and(Outcome::Cancelled, text, TaskAfter::Retry(self.now))
+    }
+
+    fn end(&self, outcome: Outcome, reason: &str) -> Option<Action> {
+        self.end_and(outcome, reason, TaskAfter::Done)
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "every step of the walk answers with an optional action")]
-    fn end(&self, outcome: Outcome, reason: &str) -> Option<Action> {
-        let task = if outcome == Outcome::Cancelled { TaskAfter::Requeue } else { TaskAfter::Done };
+    fn end_and(&self, outcome: Outcome, reason: &str, task: TaskAfter) -> Option<Action> {
         let reason = reason.to_owned();
         Some(Action::EndBuild(BuildEnd { build: self.build.id, from: self.build.step, outcome, reason, task }))
     }

@@ -23,22 +23,23 @@ fn base_of<'a>(world: &'a Snapshot, check: &Check) -> Option<&'a Check> {
 }
 
 /// What a check needs next.
-pub(super) fn next(world: &Snapshot, check: &Check, now: DateTime<Utc>, actions: &mut Vec<Action>) {
+pub(super) fn next(world: &Snapshot, check: &Check, disk_is_filling: bool, now: DateTime<Utc>) -> Option<Action> {
     let project = world.settings.project(&check.project);
-    actions.extend(Walk { world, check, project, now }.next());
+    Walk { world, check, project, disk_is_filling, now }.next()
 }
 
 struct Walk<'a> {
     world: &'a Snapshot,
     check: &'a Check,
     project: Option<&'a Project>,
+    disk_is_filling: bool,
     now: DateTime<Utc>,
 }
 
 impl Walk<'_> {
     fn next(&self) -> Option<Action> {
-        if self.is_unwanted() {
-            return self.stopped();
+        if let Some(reason) = self.stop_wanted() {
+            return self.stop(reason);
         }
         let Some(project) = self.project else {
             return self.impossible(&format!("project {:?} is no longer configured", self.check.project));
@@ -73,24 +74,39 @@ impl Walk<'_> {
         }
     }
 
-    /// Its build was stopped, has ended, or its task is gone.
-    fn is_unwanted(&self) -> bool {
-        let Some(id) = self.check.build else { return false };
-        self.world
-            .builds
-            .iter()
-            .find(|build| build.id == id)
-            .is_none_or(|build| build.stop_requested.is_some() || self.world.task(build.task).is_none())
+    /// Its build was stopped, has ended, or its task is gone; or the disk is filling, or was when a run was stopped.
+    fn stop_wanted(&self) -> Option<StopReason> {
+        let builds = &self.world.builds;
+        let unwanted = self.check.build.is_some_and(|id| {
+            builds
+                .iter()
+                .find(|build| build.id == id)
+                .is_none_or(|build| build.stop_requested.is_some() || self.world.task(build.task).is_none())
+        });
+        if unwanted {
+            return Some(StopReason::Owner);
+        }
+        let stopped = self.runs().any(|run| run.stop_requested == Some(StopReason::Disk));
+        (self.disk_is_filling || stopped).then_some(StopReason::Disk)
     }
 
-    /// Ends an unwanted check as soon as nothing of it runs.
-    fn stopped(&self) -> Option<Action> {
-        let owner = self.owner();
-        match self.world.runs.iter().find(|run| run.owner == owner && run.ended.is_none()) {
-            Some(run) => stop_due(self.world, run, Some(StopReason::Owner), None, self.now),
-            None if self.world.busy(Effect::PrepareCheck(self.check.id)) => None,
-            None => self.impossible("the build was stopped"),
+    /// Ends the check as soon as nothing of it runs.
+    fn stop(&self, reason: StopReason) -> Option<Action> {
+        if let Some(run) = self.runs().find(|run| run.ended.is_none()) {
+            return stop_due(self.world, run, Some(reason), None, self.now);
         }
+        if self.check.step == CheckStep::Ended || self.world.busy(Effect::PrepareCheck(self.check.id)) {
+            return None;
+        }
+        let (cut_short, why) = match reason {
+            StopReason::Disk => (true, "the disk was filling"),
+            StopReason::Owner | StopReason::TimeLimit => (false, "the build was stopped"),
+        };
+        self.end(Verdict { cut_short, ..self.verdict(TestsVerdict::Impossible, None, Some(why.to_owned())) })
+    }
+
+    fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.world.runs.iter().filter(|run| run.owner == self.owner())
     }
 
     fn waiting(&self) -> Option<Action> {
@@ -122,7 +138,7 @@ impl Walk<'_> {
         if measures && (works || self.check.purpose == CheckPurpose::Base) {
             return self.advance(CheckStep::Measuring);
         }
-        self.end(tests, None, None)
+        self.end(self.verdict(tests, None, None))
     }
 
     fn measuring(&self) -> Option<Action> {
@@ -137,7 +153,7 @@ impl Walk<'_> {
             (ending, _) => Some(format!("the measure command {}", describe(ending))),
         };
         let number = if trouble.is_none() { number } else { None };
-        self.end(self.tests_verdict(), number, trouble)
+        self.end(self.verdict(self.tests_verdict(), number, trouble))
     }
 
     /// What the verify runs said, read again from their endings.
@@ -172,12 +188,15 @@ impl Walk<'_> {
     }
 
     fn impossible(&self, trouble: &str) -> Option<Action> {
-        self.end(TestsVerdict::Impossible, None, Some(trouble.to_owned()))
+        self.end(self.verdict(TestsVerdict::Impossible, None, Some(trouble.to_owned())))
+    }
+
+    fn verdict(&self, tests: TestsVerdict, measure: Option<f64>, trouble: Option<String>) -> Verdict {
+        Verdict { tests, counts: self.counts(), measure, trouble, cut_short: false }
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "every step of the walk answers with an optional action")]
-    fn end(&self, tests: TestsVerdict, measure: Option<f64>, trouble: Option<String>) -> Option<Action> {
-        let verdict = Verdict { tests, counts: self.counts(), measure, trouble };
+    fn end(&self, verdict: Verdict) -> Option<Action> {
         Some(Action::EndCheck { check: self.check.id, from: self.check.step, verdict })
     }
 

@@ -260,8 +260,6 @@ pub enum TaskAfter {
     Done,
     /// Again, not before then.
     Retry(DateTime<Utc>),
-    /// Back into the queue as if it had not been tried.
-    Requeue,
 }
 
 /// What to do now, and when to look again.
@@ -292,7 +290,7 @@ pub fn plan(world: &Snapshot, now: DateTime<Utc>) -> Plan {
         builds::next(world, build, stop_for_disk.as_deref(), now, &mut actions);
     }
     for check in world.checks.iter().filter(|check| check.step != CheckStep::Ended) {
-        checks::next(world, check, now, &mut actions);
+        actions.extend(checks::next(world, check, stop_for_disk.is_some(), now));
     }
     for session in &world.sessions {
         night::next(world, session, now, &mut actions);

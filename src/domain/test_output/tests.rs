@@ -298,7 +298,7 @@ fn names_are_capped_and_then_not_called_complete() {
 }
 
 fn verdict(tests: TestsVerdict, counts: TestCounts) -> Verdict {
-    Verdict { tests, counts, measure: None, trouble: None }
+    Verdict { tests, counts, measure: None, trouble: None, cut_short: false }
 }
 
 fn red(passed: u32, failing: &[&str]) -> Verdict {

@@ -80,8 +80,12 @@ pub(super) async fn stop(
     let stopped = super::request_stop(conn, None, asker.who, now).await?;
     audit::append(conn, now, asker.who, "session", None, &format!("{} ended by the owner", session.name())).await?;
     let brief = clock(session.brief_at, engine.settings().schedule.zone);
-    let mut reply =
-        Reply::line(format!("⏹ The session ends: nothing new starts, {} builds are being stopped", stopped.len()));
+    let stopping = match stopped.len() {
+        0 => "nothing was being built".into(),
+        1 => "one build is being stopped".into(),
+        n => format!("{n} builds are being stopped"),
+    };
+    let mut reply = Reply::line(format!("⏹ The session ends: nothing new starts, {stopping}"));
     reply.message.closing = format!("What was done is kept; the brief comes at {brief}.");
     Ok(reply.with(json!({"stopping": stopped})))
 }

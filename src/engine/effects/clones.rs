@@ -9,7 +9,11 @@ use crate::domain::task::{Task, TaskKind};
 use crate::engine::{Engine, failpoint};
 use crate::git::{self, CloneTarget, CopyLimits, GitError, Sha};
 use crate::store::{StoreError, builds, checks, tasks};
+use chrono::TimeDelta;
 use std::path::Path;
+
+/// Waits before a check's clone is tried again.
+const CHECK_PAUSES: [TimeDelta; 2] = [TimeDelta::seconds(15), TimeDelta::minutes(2)];
 
 fn failure(error: &GitError) -> HostFailure {
     HostFailure { retry: error.retry(), text: error.to_string() }
@@ -93,7 +97,15 @@ pub(super) async fn prepare_check(engine: &Engine, id: CheckId) -> Result<(), St
         let mut conn = engine.store().read().await?;
         checks::get(&mut conn, id).await?
     };
-    let made = make_check(engine, id, &check.project, &check.commit).await;
+    let mut made = make_check(engine, id, &check.project, &check.commit).await;
+    // A build of hours hangs on this clone: what may go well in a moment is tried again here.
+    for pause in CHECK_PAUSES {
+        if !made.as_ref().is_err_and(|failure| failure.retry) {
+            break;
+        }
+        engine.parts.clock.sleep_until(engine.now() + pause).await;
+        made = make_check(engine, id, &check.project, &check.commit).await;
+    }
     failpoint::pass("check prepared");
     let mut tx = engine.store().begin().await?;
     match made {

@@ -125,7 +125,6 @@ impl World {
                 self.void(id);
             }
             TaskAfter::Retry(at) => task.retry_at = Some(at),
-            TaskAfter::Requeue => (task.retry_at, task.attempts) = (None, task.attempts.saturating_sub(1)),
         }
         Ok(())
     }

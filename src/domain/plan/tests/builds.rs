@@ -84,7 +84,8 @@ fn each_ending_of_the_agent_has_its_outcome() {
         match one(&world(changed(build(1, BuildStep::Collecting)), runs)) {
             Action::EndBuild(end) => {
                 assert_eq!(Some(end.outcome), expected, "{ending:?}");
-                assert_eq!(end.task == TaskAfter::Requeue, end.outcome == Outcome::Cancelled, "{ending:?}");
+                let at_once = end.task == TaskAfter::Retry(at(NOW));
+                assert_eq!(at_once, end.outcome == Outcome::Cancelled, "{ending:?}");
             }
             other => assert!(expected.is_none(), "{ending:?}: {other:?}"),
         }
@@ -186,14 +187,32 @@ fn nothing_changed_and_nothing_checked_are_said_as_they_are() {
     let agent = vec![run(owner(), RunStep::Agent, Some(DONE))];
     let empty = Build { change: Some(Change::default()), ..build(1, BuildStep::Collecting) };
     assert_eq!(end(&world(empty, agent)).0, Outcome::NoChange);
-    let verdict = |tests| Verdict { tests, counts: TestCounts::default(), measure: None, trouble: None };
-    let judged = |tests| {
-        let checking = Build { check: Some(CheckId(1)), ..changed(build(1, BuildStep::Checking)) };
-        let result = Check { verdict: Some(verdict(tests)), ..check(1, CheckPurpose::Result, CheckStep::Ended) };
-        end(&Snapshot { checks: vec![result], ..world(checking, vec![]) }).0
-    };
+    let judged = |tests| end(&checked(1, tests, false)).0;
     assert_eq!(judged(TestsVerdict::Passed), Outcome::Verified);
     assert_eq!(judged(TestsVerdict::NoCommand), Outcome::Unverified);
     assert_eq!(judged(TestsVerdict::Failed), Outcome::TestsFailed);
     assert_eq!(judged(TestsVerdict::Flaky), Outcome::Flaky);
+}
+
+/// A build whose result was checked.
+fn checked(attempt: u32, tests: TestsVerdict, cut_short: bool) -> Snapshot {
+    let checking = Build { attempt, check: Some(CheckId(1)), ..changed(build(1, BuildStep::Checking)) };
+    let verdict = Verdict { tests, counts: TestCounts::default(), measure: None, trouble: None, cut_short };
+    let result = Check { verdict: Some(verdict), ..check(1, CheckPurpose::Result, CheckStep::Ended) };
+    Snapshot { checks: vec![result], ..world(checking, vec![]) }
+}
+
+#[test]
+fn what_the_disk_ended_is_tried_again_but_not_for_ever() {
+    let agent = |attempt| {
+        let build = Build { attempt, ..changed(build(1, BuildStep::Collecting)) };
+        world(build, vec![run(owner(), RunStep::Agent, Some(stopped("disk")))])
+    };
+    for (attempt, after) in [(1, TaskAfter::Retry(at(NOW))), (2, TaskAfter::Retry(at(NOW))), (3, TaskAfter::Done)] {
+        for world in [agent(attempt), checked(attempt, TestsVerdict::Impossible, true)] {
+            let (outcome, then, reason) = end(&world);
+            assert_eq!((outcome, then), (Outcome::Cancelled, after), "attempt {attempt}");
+            assert_eq!(reason.contains("gave up after 3 attempts"), after == TaskAfter::Done, "{reason}");
+        }
+    }
 }

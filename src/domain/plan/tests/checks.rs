@@ -83,3 +83,25 @@ fn a_check_nobody_waits_for_is_stopped() {
     world.in_flight.insert(Effect::PrepareCheck(CheckId(1)));
     assert!(actions(&world, at(NOW)).is_empty(), "its clone is just being made");
 }
+
+#[test]
+fn a_filling_disk_cuts_a_check_short() {
+    let full = |runs| Snapshot {
+        samples: vec![sample(at(NOW), 99)],
+        ..world(vec![check(1, CheckPurpose::Result, CheckStep::Verifying)], runs)
+    };
+    let running = run(owner(), RunStep::Verify, None);
+    let stop = |a: &Action| matches!(a, Action::StopRun { reason: StopReason::Disk, .. });
+    assert!(actions(&full(vec![running.clone()]), at(NOW)).iter().any(stop));
+    let cut = |world: &Snapshot| {
+        actions(world, at(NOW)).into_iter().any(|a| matches!(a, Action::EndCheck { verdict, .. } if verdict.cut_short))
+    };
+    assert!(!cut(&full(vec![running])), "not while it runs");
+    assert!(cut(&full(vec![])), "nothing more is written");
+    let ended = Run {
+        stop_requested: Some(StopReason::Disk),
+        ..run(owner(), RunStep::Verify, Some(RunEnding::Stopped { reason: "disk".into() }))
+    };
+    let free = world(vec![check(1, CheckPurpose::Result, CheckStep::Verifying)], vec![ended]);
+    assert!(cut(&free), "also when the disk is free again before its end is seen");
+}
