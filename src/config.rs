@@ -14,10 +14,12 @@ mod home;
 mod missing;
 mod projects;
 mod section;
+mod telegram;
 mod values;
 
 pub use error::{ConfigError, Place};
 pub use missing::Missing;
+pub use telegram::{Places, Secret, Telegram, is_token};
 
 use crate::domain::settings::Settings;
 use chrono_tz::Tz;
@@ -47,6 +49,8 @@ pub struct Config {
     pub senders: BTreeSet<String>,
     /// The file the settings came from; none: defaults.
     pub config_file: Option<PathBuf>,
+    /// Telegram, if there is a token.
+    pub telegram: Option<Telegram>,
     /// What is logged, in the syntax of `tracing`'s filters; valid.
     pub log_level: String,
     /// What can't work as configured, for `doctor` and the log at the start.
@@ -84,14 +88,18 @@ impl Config {
         let config_file = source.as_ref().map(|source| source.file.clone());
         // An absent file reads as an empty one.
         let source = source.unwrap_or(Source { file: home.join(FILE_NAME), text: String::new() });
-        let file::File { mut settings, senders, zone_given } = file::read(&source, Tilde(environment.users_home()))?;
+        let file::File { mut settings, senders, places, zone_given } =
+            file::read(&source, Tilde(environment.users_home()))?;
         apart(&home, &settings)?;
 
         let zone = if zone_given { Some(settings.schedule.zone) } else { system_zone(&environment) };
         settings.schedule.zone = zone.unwrap_or(Tz::UTC);
-        let missing = missing::find(&settings, zone.is_some(), &source.file, &environment);
-        let senders = senders.unwrap_or_else(|| BTreeSet::from([TERMINAL_OWNER.to_owned()]));
-        Ok(Self { home, settings, senders, config_file, log_level, missing, environment })
+        let telegram = telegram::find(&environment, places)?;
+        let mut missing = missing::find(&settings, zone.is_some(), &source.file, &environment);
+        missing.extend(telegram::missing(telegram.as_ref()));
+        let mut senders = senders.unwrap_or_else(|| BTreeSet::from([TERMINAL_OWNER.to_owned()]));
+        senders.extend(telegram.iter().filter_map(|telegram| telegram.owner).map(|id| format!("telegram:{id}")));
+        Ok(Self { telegram, home, settings, senders, config_file, log_level, missing, environment })
     }
 
     /// Makes `home` if it is missing, readable by nobody else (0700).

@@ -12,10 +12,13 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// Every variable of our own that is read; `.env.example` documents each.
-pub(super) const OWN: [&str; 3] = [HOME_DIR, CONFIG_FILE, LOG];
+pub(super) const OWN: [&str; 6] = [HOME_DIR, CONFIG_FILE, LOG, TELEGRAM_TOKEN, TELEGRAM_OWNER, TELEGRAM_API];
 pub(super) const HOME_DIR: &str = "OVERNIGHT_HOME";
 pub(super) const CONFIG_FILE: &str = "OVERNIGHT_CONFIG";
 pub(super) const LOG: &str = "OVERNIGHT_LOG";
+pub(super) const TELEGRAM_TOKEN: &str = "TELEGRAM_BOT_TOKEN";
+pub(super) const TELEGRAM_OWNER: &str = "TELEGRAM_OWNER_ID";
+pub(super) const TELEGRAM_API: &str = "TELEGRAM_API_URL";
 
 /// What children get without being named; `LC_*` too.
 const PASSED: [&str; 7] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ"];
@@ -75,13 +78,23 @@ impl Environment {
         }
     }
 
+    /// The same for a value that may not be shown.
+    pub(super) fn bad_secret(&self, name: &str, allowed: &str) -> ConfigError {
+        match self.bad(name, allowed) {
+            ConfigError::Variable { origin, name, allowed, .. } => {
+                ConfigError::Variable { origin, name, value: "(not shown)".into(), allowed }
+            }
+            other => other,
+        }
+    }
+
     /// Adds what `folder/.env` sets and nobody set before. No such file is fine.
     pub(super) fn complete_from(&mut self, folder: &Path) -> Result<(), ConfigError> {
         let file = folder.join(".env");
         let Some(text) = read_bounded(&file, "make it readable or remove it")? else { return Ok(()) };
         for pair in dotenvy::from_read_iter(text.as_bytes()) {
             let (name, value) = pair.map_err(|e| bad_line(&file, &text, &e))?;
-            if let Some(unknown) = Some(&name).filter(|n| n.starts_with("OVERNIGHT_") && !OWN.contains(&n.as_str())) {
+            if let Some(unknown) = Some(&name).filter(|n| is_ours(n) && !OWN.contains(&n.as_str())) {
                 return Err(ConfigError::UnknownKey {
                     at: Place { file, line: line_of(&text, |line| line.contains(unknown.as_str())) },
                     key: unknown.clone(),
@@ -112,6 +125,11 @@ impl Environment {
         child.insert("TERM".into(), "dumb".into());
         child
     }
+}
+
+/// `SLACK_` is reserved, but nothing reads it yet.
+fn is_ours(name: &str) -> bool {
+    ["OVERNIGHT_", "TELEGRAM_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn bad_line(file: &Path, text: &str, error: &dotenvy::Error) -> ConfigError {

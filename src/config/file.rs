@@ -3,6 +3,7 @@
 use super::error::ConfigError;
 use super::projects;
 use super::section::{Field, Section, Source};
+use super::telegram::{self, Places};
 use super::values::{Tilde, bytes, clock_time, duration, list, path, zone};
 use crate::domain::category::Category;
 use crate::domain::schedule::Schedule;
@@ -18,6 +19,7 @@ pub(super) struct File {
     pub(super) settings: Settings,
     /// None: the file does not list any.
     pub(super) senders: Option<BTreeSet<String>>,
+    pub(super) places: Places,
     /// Whether the file names a time zone.
     pub(super) zone_given: bool,
 }
@@ -33,10 +35,11 @@ pub(super) fn read(source: &Source, tilde: Tilde<'_>) -> Result<File, ConfigErro
     health(&mut root.section("health")?, &mut settings.health, tilde)?;
     patterns(&mut root.section("patterns")?, &mut settings.patterns)?;
     let senders = owner(&mut root.section("owner")?)?;
+    let places = telegram::places(&mut root.section("telegram")?)?;
     settings.agents = projects::agents(&mut root)?;
     settings.projects = projects::projects(&mut root, &settings, tilde)?;
     root.finish()?;
-    Ok(File { settings, senders, zone_given })
+    Ok(File { settings, senders, places, zone_given })
 }
 
 fn schedule(section: &mut Section<'_>, schedule: &mut Schedule) -> Result<bool, ConfigError> {

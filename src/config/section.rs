@@ -187,6 +187,13 @@ impl<'a> Field<'a> {
         T::try_from(number).map_err(|_| allowed())
     }
 
+    /// A whole number that may be below zero; `allowed` says what it means.
+    pub(super) fn integer(&self, range: RangeInclusive<i64>, allowed: &str) -> Result<i64, ConfigError> {
+        let number = self.value.get_ref().as_integer();
+        let number = number.and_then(|n| i64::from_str_radix(n.as_str(), n.radix()).ok());
+        number.filter(|number| range.contains(number)).ok_or_else(|| self.bad(allowed))
+    }
+
     /// A number, whole or not, within `range`.
     pub(super) fn number(&self, range: RangeInclusive<f64>) -> Result<f64, ConfigError> {
         let text = match self.value.get_ref() {

@@ -126,7 +126,7 @@ fn the_example_holds_every_key_and_shows_the_defaults() {
     assert_eq!(project.measure.as_ref().map(|m| (m.unit.as_str(), m.better)), Some(("ms", Better::Lower)));
     assert_eq!((project.ports(1), config.settings.max_builds_of("app")), (Some((4010, 4019)), 1));
     assert_eq!(project.agent.as_deref(), Some("my-agent"));
-    assert_eq!(config.missing, []);
+    assert_eq!(config.missing.iter().map(|missing| missing.feature.as_str()).collect::<Vec<_>>(), ["Telegram"]);
     assert!(config.is_owner("terminal:owner"));
 
     let plain = load("[[projects]]\nname = \"app\"\npath = \"/x\"").unwrap().settings.projects.remove(0);
@@ -174,16 +174,16 @@ fn every_variable_that_is_read_is_in_the_example_environment() {
     let example = repository_file(".env.example");
     let quoted = source.split('"').skip(1);
     let names: Vec<&str> = quoted
-        .filter(|text| text.starts_with("OVERNIGHT_") && text.len() > "OVERNIGHT_".len())
+        .filter(|text| ["OVERNIGHT_", "TELEGRAM_"].iter().any(|own| text.starts_with(own) && text.len() > own.len()))
         .filter(|text| text.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
         .collect();
-    assert!(names.len() >= 3, "{names:?}");
+    assert!(names.len() >= 6, "{names:?}");
     for name in names {
         assert!(example.contains(&format!("\n#{name}=")), "{name} is not in .env.example");
     }
     // And each one it shows is one that is read: .env files with any other are refused.
     let place = Place::new();
-    place.write("here/.env", &example.replace("\n#OVERNIGHT_", "\nOVERNIGHT_"));
+    place.write("here/.env", &example.replace("\n#OVERNIGHT_", "\nOVERNIGHT_").replace("\n#TELEGRAM_", "\nTELEGRAM_"));
     place.write("user/.overnight/overnight.toml", "");
     let config = place.load().unwrap();
     assert_eq!(config.home, place.home().join(".overnight"));
@@ -253,7 +253,7 @@ fn a_checkout_that_is_not_there_stops_only_its_own_project() {
     let config = place.load().unwrap();
     assert_eq!(config.settings.projects.len(), 2);
     let said: Vec<String> = config.missing.iter().map(ToString::to_string).collect();
-    let [key, folder] = said.as_slice() else { panic!("{said:#?}") };
+    let [key, folder, _telegram] = said.as_slice() else { panic!("{said:#?}") };
     assert!(key.starts_with("builds by agent a: KEY is not set (agents[0].env_pass in "), "{key}");
     let gone = place.home().join("gone");
     assert!(
@@ -319,7 +319,7 @@ fn children_get_the_basics_and_never_what_is_the_bots() {
         ("TERM", "xterm"),
         ("KEY", "k"),
         ("OTHER", "o"),
-        ("TELEGRAM_BOT_TOKEN", "t"),
+        ("TELEGRAM_BOT_TOKEN", "1:test"),
         ("SLACK_APP_TOKEN", "s"),
         ("OVERNIGHT_LOG", "info"),
     ] {
@@ -339,4 +339,26 @@ fn the_owner_can_move_a_category() {
     let config = load("[categories]\nnew_feature = \"auto\"\nbug_fix = \"locked\"").unwrap();
     assert!(config.settings.auto_approved(Category::NewFeature) && !config.settings.auto_approved(Category::BugFix));
     assert!(config.settings.auto_approved(Category::Documentation));
+}
+
+#[test]
+fn telegram_is_checked_and_its_token_never_shown() {
+    let place = Place::new().set("TELEGRAM_BOT_TOKEN", "123:abc def");
+    let said = place.error();
+    assert!(said.contains("TELEGRAM_BOT_TOKEN") && said.contains("@BotFather") && !said.contains("abc"), "{said}");
+    let place = Place::new().set("TELEGRAM_BOT_TOKEN", "123:abcdef").set("TELEGRAM_OWNER_ID", "@me");
+    let said = place.error();
+    assert!(said.contains("TELEGRAM_OWNER_ID = \"@me\"") && said.contains("numeric"), "{said}");
+    let place = place.set("TELEGRAM_OWNER_ID", "42").set("TELEGRAM_API_URL", "ftp://x");
+    assert!(place.error().contains("TELEGRAM_API_URL"), "{}", place.error());
+    let place = place.set("TELEGRAM_API_URL", "http://127.0.0.1:8081");
+    place.write("here/.env", "TELEGRAM_TOKEN=1:x\n");
+    let said = place.error();
+    assert!(said.contains("TELEGRAM_TOKEN") && said.contains("TELEGRAM_BOT_TOKEN"), "{said}");
+    place.write("here/.env", "SLACK_APP_TOKEN=x\n");
+    let config = place.load().unwrap();
+    assert!(config.is_owner("telegram:42") && config.is_owner("terminal:owner"));
+    let telegram = config.telegram.as_ref().unwrap();
+    assert_eq!(telegram.home_address().as_deref(), Some("telegram:42"));
+    assert!(!format!("{config:?}").contains("abcdef"), "a configuration ends up in logs");
 }
