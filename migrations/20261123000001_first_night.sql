@@ -63,6 +63,7 @@ CREATE TABLE button (
     answer     TEXT                               -- what was answered then; repeated to a second tap
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX button_by_expiry ON button (expires_at);
+CREATE INDEX button_by_meaning ON button (meaning) WHERE used_at IS NULL;
 
 -- Sessions. At most one nightly row a scheduled date: this index is what makes a second night impossible.
 CREATE TABLE session (
@@ -219,10 +220,25 @@ CREATE TABLE skipped_night (
     asked_at INTEGER NOT NULL                     -- when
 ) STRICT, WITHOUT ROWID;
 
+-- Which message of a person became which task: an edit of the message edits the task.
+CREATE TABLE task_message (
+    chat    TEXT    NOT NULL,                     -- address it was written in
+    message TEXT    NOT NULL,                     -- the platform's id of the person's message
+    place   INTEGER NOT NULL,                     -- 0 for the first task of the message
+    task_id INTEGER NOT NULL REFERENCES task (id), -- what became of it
+    PRIMARY KEY (chat, message, place)
+) STRICT, WITHOUT ROWID;
+
+-- Locked tasks the owner does not want to be asked about for now.
+CREATE TABLE snooze (
+    task_id INTEGER NOT NULL PRIMARY KEY REFERENCES task (id), -- which
+    until   INTEGER NOT NULL                      -- asked again after
+) STRICT;
+
 -- What came in from a chat, stored before it is confirmed to the platform.
 CREATE TABLE inbox (
     id          INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, -- order of arrival
-    chat        TEXT    NOT NULL,                 -- front-end
+    chat        TEXT    NOT NULL,                 -- address to answer to: platform, or platform:chat[/topic]
     key         TEXT    NOT NULL,                 -- the platform's exact id of the update
     body        TEXT    NOT NULL,                 -- JSON Incoming
     received_at INTEGER NOT NULL,                 -- when
@@ -235,10 +251,11 @@ CREATE INDEX inbox_open ON inbox (id) WHERE handled_at IS NULL;
 -- What the owner is shown. A row is one message; changing it edits the message in place.
 CREATE TABLE outbox (
     id             INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, -- order of saying
-    chat           TEXT    NOT NULL,              -- front-end
+    chat           TEXT    NOT NULL,              -- address: platform, or platform:chat[/topic]
     key            TEXT    NOT NULL,              -- unique for ever: brief:2026-03-14, reply:17, card:12:1
     message        TEXT    NOT NULL,              -- JSON Message
     silent         INTEGER NOT NULL,              -- 1: no sound
+    tap            TEXT,                          -- the platform's id of the tap this answers
     revision       INTEGER NOT NULL DEFAULT 1,    -- counts changes
     shown_revision INTEGER NOT NULL DEFAULT 0,    -- the revision the chat has
     state          TEXT    NOT NULL DEFAULT 'pending', -- pending, sending, sent, gone

@@ -9,6 +9,7 @@ use crate::engine::{Engine, Parts, deliver, failpoint, inbound};
 use crate::git::Git;
 use crate::host::probe::{Probe, SystemProbe};
 use crate::runner::LocalRunner;
+use crate::store::outbox::Lane;
 use crate::store::{Store, StoreError, control};
 use anyhow::{Context, bail};
 use std::path::PathBuf;
@@ -58,7 +59,7 @@ pub async fn engine(config: &Config, outside: Outside) -> anyhow::Result<Engine>
     Ok(Engine::new(Parts {
         git: Git::new("git".into(), path.clone().into(), home.empty()),
         passable_env: config.child_env(&passable(&settings)),
-        owners: config.senders.clone(),
+        people: config.people(),
         runner: LocalRunner::new(outside.exe),
         search_path: path.into(),
         clock: outside.clock,
@@ -127,8 +128,10 @@ pub async fn run(
     let tasks = TaskTracker::new();
     for chat in chats {
         tasks.spawn(receive(engine.clone(), Arc::clone(&chat), stop.clone()));
-        let (engine, stop) = (engine.clone(), stop.clone());
-        tasks.spawn(async move { deliver::run(&engine, chat.as_ref(), stop.cancelled()).await });
+        for lane in [Lane::Taps, Lane::Messages] {
+            let (engine, chat, stop) = (engine.clone(), Arc::clone(&chat), stop.clone());
+            tasks.spawn(async move { deliver::run(&engine, chat.as_ref(), lane, stop.cancelled()).await });
+        }
     }
     if until_idle {
         let (engine, stop) = (engine.clone(), stop.clone());

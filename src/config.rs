@@ -21,6 +21,7 @@ pub use error::{ConfigError, Place};
 pub use missing::Missing;
 pub use telegram::{Places, Secret, Telegram, is_token};
 
+use crate::domain::role::Role;
 use crate::domain::settings::Settings;
 use chrono_tz::Tz;
 use environment::{CONFIG_FILE, Environment, LOG, read_bounded};
@@ -105,6 +106,13 @@ impl Config {
     /// Makes `home` if it is missing, readable by nobody else (0700).
     pub fn ensure_home(&self) -> Result<(), ConfigError> {
         home::ensure(&self.home)
+    }
+
+    /// Who may talk to the bot, and what they may do.
+    pub fn people(&self) -> BTreeMap<String, Role> {
+        let approvers = self.telegram.iter().flat_map(|telegram| &telegram.places.approvers);
+        let approvers = approvers.map(|id| (format!("telegram:{id}"), Role::Approver));
+        approvers.chain(self.senders.iter().map(|sender| (sender.clone(), Role::Owner))).collect()
     }
 
     /// Whether that sender may command the bot.

@@ -5,6 +5,7 @@ use crate::app::{self, LOCAL_OWNER, Outside};
 use crate::chat::command::{Command, Draft, NotBefore};
 use crate::config::Config;
 use crate::domain::id::TaskId;
+use crate::domain::role::Role;
 use crate::domain::task::limits;
 use crate::engine::Engine;
 use crate::engine::commands;
@@ -99,7 +100,7 @@ pub(super) struct Fields {
 /// Does one queue command.
 pub(super) async fn queue(config: &Config, command: QueueCommand, json: bool) -> anyhow::Result<ExitCode> {
     let command = match command {
-        QueueCommand::List { filter } => Command::QueueList { filter },
+        QueueCommand::List { filter } => Command::QueueList { filter, page: 0 },
         QueueCommand::Show { task } => Command::QueueShow(TaskId(task)),
         QueueCommand::Drop { tasks } => Command::QueueDrop(tasks.into_iter().map(TaskId).collect()),
         QueueCommand::Edit { task, fields, title, details } => {
@@ -115,7 +116,9 @@ pub(super) async fn queue(config: &Config, command: QueueCommand, json: bool) ->
     let engine = app::engine(config, Outside::real()?).await?;
     check_names(&engine, &command)?;
     let mut tx = engine.store().begin().await?;
-    let reply = commands::execute(&engine, &mut tx, Asker { who: LOCAL_OWNER }, command, engine.now()).await?;
+    let reply =
+        commands::execute(&engine, &mut tx, Asker { who: LOCAL_OWNER, role: Role::Owner }, command, engine.now())
+            .await?;
     tx.commit().await?;
     ask::print(&reply, json)
 }

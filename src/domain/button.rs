@@ -56,9 +56,55 @@ pub enum Meaning {
         /// Which task.
         task: TaskId,
     },
+    /// Take back the last decision about a task, while that is possible.
+    Undo {
+        /// Which task.
+        task: TaskId,
+    },
+    /// Do not ask about a locked task before the next brief but one.
+    Snooze {
+        /// Which task.
+        task: TaskId,
+    },
+    /// Show what a draft's field can be; `back` shows the card again.
+    Choose {
+        /// Which task.
+        task: TaskId,
+        /// `category`, `estimate`, `priority`, `project` or `back`.
+        field: String,
+    },
+    /// Show another page of a list, in place.
+    Page {
+        /// Outbox key of the list.
+        list: String,
+        /// What the list is narrowed by.
+        filter: Option<String>,
+        /// From 0.
+        page: usize,
+    },
     /// Take a task out of the queue.
     Drop {
         /// Which task.
         task: TaskId,
     },
+}
+
+impl Meaning {
+    /// The task it is about, if it is about one.
+    pub fn task(&self) -> Option<TaskId> {
+        match self {
+            Self::Approve { task, .. }
+            | Self::Reject { task }
+            | Self::Stop { task }
+            | Self::Retry { task }
+            | Self::Run { task }
+            | Self::Answer { task, .. }
+            | Self::Accept { task }
+            | Self::Undo { task }
+            | Self::Snooze { task }
+            | Self::Choose { task, .. }
+            | Self::Drop { task } => Some(*task),
+            Self::KeepBuilding { .. } | Self::Review { .. } | Self::Page { .. } => None,
+        }
+    }
 }

@@ -19,6 +19,7 @@ pub mod progress;
 pub mod proposal;
 pub mod report;
 pub mod resource;
+pub mod role;
 pub mod schedule;
 pub mod session;
 pub mod settings;

@@ -4,17 +4,17 @@
 //! in between only means that it is handled after the restart.
 
 use super::reply::{Asker, Reply};
-use super::{Engine, commands, failpoint, say};
-use crate::chat::command::{Command, ParseContext, parse};
+use super::{Engine, commands, failpoint, taps};
+use crate::chat::command::{ParseContext, parse};
 use crate::chat::{Incoming, What};
-use crate::domain::button::Meaning;
 use crate::domain::message::Message;
-use crate::store::{Conn, StoreError, audit, buttons, inbox, outbox};
+use crate::store::{Conn, StoreError, audit, inbox, outbox, tasks};
 use chrono::{DateTime, Utc};
 
 /// Keeps an update. False if this exact one was kept before.
-pub async fn store(engine: &Engine, chat: &str, incoming: &Incoming) -> Result<bool, StoreError> {
+pub async fn store(engine: &Engine, platform: &str, incoming: &Incoming) -> Result<bool, StoreError> {
     let body = serde_json::to_string(incoming).map_err(|error| StoreError::BadRow(error.to_string()))?;
+    let chat = incoming.chat.as_deref().unwrap_or(platform);
     let mut tx = engine.store().begin().await?;
     let new = inbox::insert(&mut tx, chat, &incoming.key, &body, engine.now()).await?;
     failpoint::pass("before update stored");
@@ -33,41 +33,78 @@ pub(super) async fn handle_all(engine: &Engine) -> Result<(), StoreError> {
         };
         let Some(stored) = stored else { return Ok(()) };
         let now = engine.now();
-        let handled = handle(engine, &stored, now).await;
+        // A task of its own: a message that makes us panic must not take the bot with it, nor come again for ever.
+        let (one, message) = (engine.clone(), stored.clone());
+        let handled = match tokio::spawn(async move { handle(&one, &message, now).await }).await {
+            Ok(handled) => handled.map_err(Trouble::Store),
+            Err(ended) if ended.is_panic() => Err(Trouble::Panic),
+            // The runtime ends: so do we, and the message waits.
+            Err(_) => std::future::pending().await,
+        };
         // An update that can't be handled must not hold up those behind it; it stays in the inbox with its trouble.
-        if let Err(error) = handled {
-            if matches!(error, StoreError::DiskFull | StoreError::ReadOnly(_)) {
-                return Err(error);
-            }
-            tracing::error!(%error, id = stored.id, "a message could not be handled");
-            let mut tx = engine.store().begin().await?;
-            let text = format!("That could not be done: {error}. Nothing was changed; what you wrote is kept.");
-            outbox::say(&mut tx, &stored.chat, &format!("reply:{}", stored.id), &Message::line(text), true, now)
-                .await?;
-            inbox::handled(&mut tx, stored.id, Some(&error.to_string()), now).await?;
-            tx.commit().await?;
+        match handled {
+            Ok(()) => {}
+            Err(Trouble::Store(error @ (StoreError::DiskFull | StoreError::ReadOnly(_)))) => return Err(error),
+            Err(trouble) => give_up(engine, &stored, &trouble.to_string(), now).await?,
         }
-        engine.live.outbox.notify_one();
+        engine.said();
     }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("{0}")]
+    Store(StoreError),
+    #[error("this is a fault of overnight itself, see logs/overnight_execution.log")]
+    Panic,
+}
+
+async fn give_up(engine: &Engine, stored: &inbox::Stored, why: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+    tracing::error!(why, id = stored.id, "a message could not be handled");
+    let known = serde_json::from_str::<Incoming>(&stored.body)
+        .is_ok_and(|incoming| engine.parts.people.contains_key(&incoming.sender));
+    let mut tx = engine.store().begin().await?;
+    if known {
+        let text = format!("That could not be done: {why}. Nothing was changed; what you wrote is kept.");
+        outbox::say(&mut tx, &stored.chat, &reply_key(stored), &Message::line(text), true, now).await?;
+    }
+    inbox::handled(&mut tx, stored.id, Some(why), now).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+fn reply_key(stored: &inbox::Stored) -> String {
+    format!("reply:{}", stored.id)
 }
 
 async fn handle(engine: &Engine, stored: &inbox::Stored, now: DateTime<Utc>) -> Result<(), StoreError> {
     let incoming: Incoming =
         serde_json::from_str(&stored.body).map_err(|error| StoreError::BadRow(error.to_string()))?;
     let mut tx = engine.store().begin().await?;
-    if !engine.parts.owners.contains(&incoming.sender) {
-        let text = format!("a message from {:?}, who is not an owner, was left unanswered", incoming.sender);
-        audit::append(&mut tx, now, &incoming.sender, "stranger", None, &text).await?;
-        inbox::handled(&mut tx, stored.id, Some("not an owner"), now).await?;
+    if incoming.what == What::Other {
+        inbox::handled(&mut tx, stored.id, None, now).await?;
         tx.commit().await?;
         return Ok(());
     }
-    let asker = Asker { who: &incoming.sender };
-    let reply = match &incoming.what {
-        What::Text(text) => typed(engine, &mut tx, asker, text, now).await?,
-        What::Tap { button, .. } => tapped(engine, &mut tx, asker, button, now).await?,
+    let reply = if let What::Outage { since } = incoming.what {
+        commands::after_outage(engine, &mut tx, since, now).await?
+    } else if let Some(role) = engine.parts.people.get(&incoming.sender) {
+        let asker = Asker { who: &incoming.sender, role: *role };
+        answer(engine, &mut tx, asker, stored, &incoming, now).await?
+    } else {
+        let text = format!("a message from {:?}, who is not known here, was left unanswered", incoming.sender);
+        audit::append(&mut tx, now, &incoming.sender, "stranger", None, &text).await?;
+        inbox::handled(&mut tx, stored.id, Some("not known"), now).await?;
+        tx.commit().await?;
+        return Ok(());
     };
-    say_reply(&mut tx, stored, reply, now).await?;
+    let tap = if let What::Tap { tap, .. } = &incoming.what { tap.as_deref() } else { None };
+    if let Some(message) = &incoming.message {
+        for (place, task) in reply.added.iter().enumerate() {
+            tasks::came_from(&mut tx, &stored.chat, message, place, *task).await?;
+        }
+    }
+    say_reply(&mut tx, stored, reply, tap, now).await?;
     inbox::handled(&mut tx, stored.id, None, now).await?;
     failpoint::pass("before reply commit");
     tx.commit().await?;
@@ -75,18 +112,71 @@ async fn handle(engine: &Engine, stored: &inbox::Stored, now: DateTime<Utc>) -> 
     Ok(())
 }
 
+async fn answer(
+    engine: &Engine,
+    conn: &mut Conn,
+    asker: Asker<'_>,
+    stored: &inbox::Stored,
+    incoming: &Incoming,
+    now: DateTime<Utc>,
+) -> Result<Reply, StoreError> {
+    let chat = stored.chat.as_str();
+    match &incoming.what {
+        What::Text(text) => {
+            if let Some(part) = &incoming.reply_to
+                && let Some(key) = outbox::key_of_ref(conn, chat, part).await?
+                && let Some(reply) = commands::reply_to(engine, conn, asker, &key, text, now).await?
+            {
+                return Ok(reply);
+            }
+            typed(engine, conn, asker, text, now).await
+        }
+        What::Data { title, text, from } => commands::data(engine, conn, asker, title, text, from, now).await,
+        What::Unreadable { what, why, text } => commands::unreadable(engine, conn, asker, what, why, text, now).await,
+        What::Edited(text) => {
+            let tasks = match &incoming.message {
+                Some(message) => tasks::of_message(conn, chat, message).await?,
+                None => vec![],
+            };
+            commands::edited(engine, conn, asker, &tasks, text, now).await
+        }
+        What::Tap { button, .. } => taps::tapped(engine, conn, asker, chat, button, now).await,
+        What::Reachable => {
+            outbox::reachable(conn, chat, now).await?;
+            Ok(Reply::default())
+        }
+        What::Outage { .. } | What::Other => Ok(Reply::default()),
+    }
+}
+
 async fn say_reply(
     conn: &mut Conn,
     stored: &inbox::Stored,
     reply: Reply,
+    tap: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let key = reply.key.unwrap_or_else(|| format!("reply:{}", stored.id));
-    if !reply.message.verdict.is_empty() {
-        outbox::say(conn, &stored.chat, &key, &reply.message, true, now).await?;
+    let chat = stored.chat.as_str();
+    let said = !reply.message.verdict.is_empty();
+    match (tap, reply.key) {
+        // Another message changes; at the button a word is enough.
+        (Some(tap), Some(key)) => {
+            if said {
+                outbox::say(conn, chat, &key, &reply.message, true, now).await?;
+            }
+            outbox::answer_tap(conn, chat, &reply_key(stored), &Message::line(reply.toast), tap, now).await?;
+        }
+        (Some(tap), None) => {
+            outbox::answer_tap(conn, chat, &reply_key(stored), &reply.message, tap, now).await?;
+        }
+        (None, key) if said => {
+            let key = key.unwrap_or_else(|| reply_key(stored));
+            outbox::say(conn, chat, &key, &reply.message, true, now).await?;
+        }
+        (None, _) => {}
     }
     for (key, message) in reply.more {
-        outbox::say(conn, &stored.chat, &key, &message, true, now).await?;
+        outbox::say(conn, chat, &key, &message, true, now).await?;
     }
     Ok(())
 }
@@ -112,67 +202,4 @@ pub(super) fn names(engine: &Engine) -> (Vec<String>, Vec<String>) {
     let projects = settings.projects.iter().map(|project| project.name.clone()).collect();
     let agents = settings.agents.iter().map(|agent| agent.name.clone()).collect();
     (projects, agents)
-}
-
-/// A tap: looked up, checked, done once, and answered. A second tap gets the first one's answer.
-async fn tapped(
-    engine: &Engine,
-    conn: &mut Conn,
-    asker: Asker<'_>,
-    nonce: &str,
-    now: DateTime<Utc>,
-) -> Result<Reply, StoreError> {
-    let Some(button) = buttons::get(conn, nonce).await? else {
-        audit::append(conn, now, asker.who, "tap", None, "a button that was never given out").await?;
-        return Ok(Reply::refuse("That button is not known here. Type the command instead; /help lists them."));
-    };
-    if button.used_at.is_some() {
-        let answer = button.answer.unwrap_or_default();
-        return Ok(Reply::line(format!("Already done: {answer}")));
-    }
-    if now > button.expires_at {
-        return expired(engine, conn, &button.meaning, now).await;
-    }
-    let reply = obey(engine, conn, asker, &button.meaning, now).await?;
-    if !reply.refused {
-        buttons::mark_used(conn, nonce, &reply.message.verdict, now).await?;
-    }
-    Ok(reply)
-}
-
-async fn expired(engine: &Engine, conn: &mut Conn, meaning: &Meaning, now: DateTime<Utc>) -> Result<Reply, StoreError> {
-    let mut reply = Reply::refuse("That button has expired.");
-    if let Meaning::Approve { task, .. } | Meaning::Reject { task } = meaning {
-        let task = crate::store::tasks::get(conn, *task).await?;
-        reply.message.intro = "Here is a fresh card.".into();
-        let card = say::card(engine, conn, &task, now).await?;
-        reply.more.push((format!("{}:fresh:{}", say::card_key(&task), now.timestamp_millis()), card));
-    }
-    Ok(reply)
-}
-
-async fn obey(
-    engine: &Engine,
-    conn: &mut Conn,
-    asker: Asker<'_>,
-    meaning: &Meaning,
-    now: DateTime<Utc>,
-) -> Result<Reply, StoreError> {
-    let command = match meaning {
-        Meaning::Approve { task, revision_hash } => {
-            return commands::approve_one(engine, conn, asker, *task, Some(revision_hash), now).await;
-        }
-        Meaning::Answer { task, field } => {
-            return typed(engine, conn, asker, &format!("/queue edit {task} | {field}"), now).await;
-        }
-        Meaning::Accept { task } => return commands::accept(engine, conn, asker, *task, now).await,
-        Meaning::Reject { task } => Command::Reject { task: *task, reason: String::new() },
-        Meaning::Stop { task } => Command::Stop(crate::chat::command::StopTarget::Task(*task)),
-        Meaning::Retry { task } => Command::Retry(*task),
-        Meaning::Run { task } => Command::Run(*task),
-        Meaning::KeepBuilding { .. } => Command::KeepBuilding { until: None },
-        Meaning::Review { .. } => Command::Review,
-        Meaning::Drop { task } => Command::QueueDrop(vec![*task]),
-    };
-    commands::execute(engine, conn, asker, command, now).await
 }

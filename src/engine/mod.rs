@@ -3,7 +3,7 @@
 //! [`Engine::step`] is the whole of it: stored messages are handled, ended runs recorded, then the plan is made and
 //! performed until there is nothing left to do before its `next_wake`. Stories call `step`, the bot loops over it.
 //!
-//! - [`inbound`]: one stored message → one transaction.
+//! - [`inbound`]: one stored message → one transaction; `taps`: what a tap on a button does.
 //! - `perform`: one [`Action`](crate::domain::plan::Action) → one transaction; no decisions.
 //! - `effects`: work that takes time, in the background, each ending in a recorded fact.
 //! - `runs`: launching, watching and reading supervised commands; `spec`: what exactly they execute.
@@ -23,9 +23,11 @@ pub mod reply;
 mod runs;
 pub mod say;
 mod spec;
+mod taps;
 
 use crate::clock::Clock;
 use crate::domain::plan::{Effect, plan};
+use crate::domain::role::Role;
 use crate::domain::settings::Settings;
 use crate::git::{Git, Vault};
 use crate::host::awake::KeepAwake;
@@ -37,7 +39,7 @@ use home::Home;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 
 /// Everything the engine works with; made once, in the composition root.
@@ -64,8 +66,8 @@ pub struct Parts {
     pub search_path: OsString,
     /// Chat that gets what nobody asked for: the brief, the live status.
     pub home_chat: String,
-    /// Who may give orders, as `platform:id`.
-    pub owners: BTreeSet<String>,
+    /// Who may talk to the bot, as `platform:id`, and what they may do.
+    pub people: BTreeMap<String, Role>,
 }
 
 /// The engine. Cheap to clone; all clones are one.
@@ -85,7 +87,7 @@ struct Live {
     awake: Mutex<Option<KeepAwake>>,
     next_wake: Mutex<Option<(DateTime<Utc>, &'static str)>>,
     wake: Notify,
-    outbox: Notify,
+    outbox: watch::Sender<()>,
     tasks: TaskTracker,
 }
 
@@ -140,7 +142,7 @@ impl Engine {
                     Err(error) => return Err(error),
                 }
             }
-            self.live.outbox.notify_one();
+            self.said();
             if lost == plan.actions.len() || performed > MOST_ACTIONS {
                 tracing::error!(performed, lost, actions = ?plan.actions, "no way forward now; looking again in a minute");
                 let wake = (now + chrono::TimeDelta::minutes(1), "the last plan could not be carried out");
@@ -178,9 +180,13 @@ impl Engine {
         self.live.wake.notified().await;
     }
 
-    /// Waits until something may have to be delivered.
-    pub async fn something_said(&self) {
-        self.live.outbox.notified().await;
+    /// Changes whenever something may have to be delivered.
+    pub fn outbox_changes(&self) -> watch::Receiver<()> {
+        self.live.outbox.subscribe()
+    }
+
+    fn said(&self) {
+        self.live.outbox.send_replace(());
     }
 
     /// Makes the engine look again.

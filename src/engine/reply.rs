@@ -1,12 +1,16 @@
 //! Who asks, and what is answered.
 
+use crate::domain::id::TaskId;
 use crate::domain::message::Message;
+use crate::domain::role::Role;
 
 /// Who asks.
 #[derive(Debug, Clone, Copy)]
 pub struct Asker<'a> {
     /// `platform:id`, as it stands in the audit.
     pub who: &'a str,
+    /// What they may do.
+    pub role: Role,
 }
 
 /// What is answered.
@@ -20,6 +24,10 @@ pub struct Reply {
     pub key: Option<String>,
     /// More messages, each with its key: a card for each task.
     pub more: Vec<(String, Message)>,
+    /// The tasks it made, in the order they were written.
+    pub added: Vec<TaskId>,
+    /// What to say at the button, where the answer is a change of another message.
+    pub toast: String,
     /// Whether what was asked could not be done; the message says why.
     pub refused: bool,
 }

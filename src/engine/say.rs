@@ -8,18 +8,19 @@ use crate::domain::id::{SessionId, TaskId};
 use crate::domain::message::{Button, Item, Message};
 use crate::domain::plan::Snapshot;
 use crate::domain::plan::choice::{self, Standing};
+use crate::domain::role::Role;
 use crate::domain::session::{Phase, Session, SessionKind};
 use crate::domain::status::{progress_check, spawned as spawned_message, started as started_message};
 use crate::domain::task::{Task, TaskKind, TaskState};
 use crate::domain::words::clock;
-use crate::store::{Conn, StoreError, builds, buttons, checks, outbox, sessions};
+use crate::store::{Conn, StoreError, audit, builds, buttons, checks, outbox, sessions, tasks};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
 
 /// A button is obeyed this long; what it means can be typed for ever.
 const BUTTON_LIFE: TimeDelta = TimeDelta::hours(24);
 
-/// Makes a button with a fresh nonce.
+/// The button with this meaning: one that is still good, so that a redrawn message is the same message, or a new one.
 pub(super) async fn button(
     conn: &mut Conn,
     label: &str,
@@ -27,8 +28,13 @@ pub(super) async fn button(
     meaning: &Meaning,
     now: DateTime<Utc>,
 ) -> Result<Button, StoreError> {
-    let nonce = format!("{:032x}", rand::random::<u128>());
-    buttons::insert(conn, &nonce, meaning, now, now + BUTTON_LIFE).await?;
+    let nonce = if let Some(nonce) = buttons::same(conn, meaning, now + BUTTON_LIFE / 2).await? {
+        nonce
+    } else {
+        let nonce = format!("{:032x}", rand::random::<u128>());
+        buttons::insert(conn, &nonce, meaning, now, now + BUTTON_LIFE).await?;
+        nonce
+    };
     Ok(Button { label: label.into(), id: nonce, typed: typed.into() })
 }
 
@@ -113,7 +119,9 @@ pub(super) async fn brief_of(
     session: &Session,
     now: DateTime<Utc>,
 ) -> Result<Message, StoreError> {
-    let facts = facts::night(engine, conn, session, now).await?;
+    let mut facts = facts::night(engine, conn, session, now).await?;
+    let snoozed = tasks::snoozed(conn, now).await?;
+    facts.waiting_approval.retain(|task| snoozed.iter().all(|(id, _)| *id != task.id));
     // Buttons are made first: the brief itself is pure.
     let mut made: BTreeMap<String, Button> = BTreeMap::new();
     for task in &facts.waiting_approval {
@@ -163,16 +171,89 @@ pub(super) async fn card(
     let mut message = Message::line(format!("{icon} #{} {}", task.id, task.spec.title)).intro(intro);
     message = message.section("", details(&world, task));
     Ok(match standing {
-        Some(Standing::Locked { .. }) => message.row(approval_buttons(conn, task, now).await?.into()),
-        Some(Standing::Draft) => questions(engine, conn, message, task, now).await?,
-        Some(_) if choice::is_approved(&world, task) => {
-            let by = world.approvals.iter().rfind(|a| a.task == task.id);
-            let zone = engine.settings().schedule.zone;
-            let said = by.map(|a| format!("✅ Approved {} by {}", clock(a.decided_at, zone), a.approver));
-            message.closing(said.unwrap_or_default())
+        Some(Standing::Locked { .. }) => {
+            let mut row = Vec::from(approval_buttons(conn, task, now).await?);
+            let snooze = Meaning::Snooze { task: task.id };
+            row.push(button(conn, "💤 Later", &format!("/snooze {}", task.id), &snooze, now).await?);
+            message.row(row)
         }
-        _ => message,
+        Some(Standing::Draft) => questions(engine, conn, message, task, now).await?,
+        Some(standing) => {
+            let approval = world.approvals.iter().rfind(|approval| approval.task == task.id);
+            if let Some(approval) = approval.filter(|_| choice::is_approved(&world, task)) {
+                let at = clock(approval.decided_at, engine.settings().schedule.zone);
+                message.closing = format!("✅ Approved {at} by {}", name_of(engine, &approval.approver));
+            }
+            message.row(open_buttons(conn, task, &standing, approval.is_some_and(|a| a.used_at.is_none()), now).await?)
+        }
+        None => decided(engine, conn, message, task, now).await?,
     })
+}
+
+/// How a person is called on a card.
+fn name_of(engine: &Engine, who: &str) -> String {
+    match engine.parts.people.get(who) {
+        Some(Role::Owner) => "you".into(),
+        _ => who.into(),
+    }
+}
+
+/// What can be tapped on an open task that is not locked.
+async fn open_buttons(
+    conn: &mut Conn,
+    task: &Task,
+    standing: &Standing,
+    can_undo: bool,
+    now: DateTime<Utc>,
+) -> Result<Vec<Button>, StoreError> {
+    let id = task.id;
+    let mut row = Vec::new();
+    if *standing == Standing::Building {
+        row.push(button(conn, "⏹ Stop", &format!("/stop {id}"), &Meaning::Stop { task: id }, now).await?);
+        return Ok(row);
+    }
+    if matches!(standing, Standing::Ready { .. }) {
+        row.push(button(conn, "▶️ Run now", &format!("/run {id}"), &Meaning::Run { task: id }, now).await?);
+    }
+    let (label, typed, meaning) = if can_undo {
+        ("↩ Undo", format!("/undo {id}"), Meaning::Undo { task: id })
+    } else {
+        ("🗑 Drop", format!("/queue drop {id}"), Meaning::Drop { task: id })
+    };
+    row.push(button(conn, label, &typed, &meaning, now).await?);
+    Ok(row)
+}
+
+/// A task that is over: who ended it when, and what can be done about it.
+async fn decided(
+    engine: &Engine,
+    conn: &mut Conn,
+    mut message: Message,
+    task: &Task,
+    now: DateTime<Utc>,
+) -> Result<Message, StoreError> {
+    let id = task.id;
+    if task.state == TaskState::Dropped {
+        let entries = audit::of_task(conn, id, 20).await?;
+        let decision = entries.iter().rfind(|entry| matches!(entry.kind.as_str(), "rejected" | "dropped"));
+        if let Some(entry) = decision {
+            let at = clock(entry.at, engine.settings().schedule.zone);
+            let (icon, why) = match entry.text.split_once(": ") {
+                Some((_, why)) if entry.kind == "rejected" => ("✖️ Rejected", format!(": {why}")),
+                _ if entry.kind == "rejected" => ("✖️ Rejected", String::new()),
+                _ => ("🗑 Dropped", String::new()),
+            };
+            message.closing = format!("{icon} {at} by {}{why}", name_of(engine, &entry.actor));
+        }
+        let undo = button(conn, "↩ Undo", &format!("/undo {id}"), &Meaning::Undo { task: id }, now).await?;
+        return Ok(message.row(vec![undo]));
+    }
+    let last = builds::of_task(conn, id, 1).await?.into_iter().next().and_then(|build| build.outcome);
+    if last.is_some_and(|outcome| outcome != Outcome::Verified) && task.spec.kind != TaskKind::Action {
+        let retry = button(conn, "🔁 Retry", &format!("/retry {id}"), &Meaning::Retry { task: id }, now).await?;
+        message = message.row(vec![retry]);
+    }
+    Ok(message)
 }
 
 fn standing_icon(standing: &Standing) -> &'static str {
@@ -250,12 +331,33 @@ async fn questions(
         missing.push(if names.is_empty() { "a project: none is configured yet" } else { "which project" });
         message = message.row(answers(conn, id, names, now).await?);
     }
-    let add = button(conn, "➕ Add", &format!("/queue edit {id}"), &Meaning::Accept { task: id }, now).await?;
     let drop = button(conn, "🗑 Forget it", &format!("/queue drop {id}"), &Meaning::Drop { task: id }, now).await?;
-    message.intro =
-        if missing.is_empty() { "Add this?".into() } else { format!("Still to say: {}", missing.join(", ")) };
-    let row = if missing.is_empty() { vec![add, drop] } else { vec![drop] };
-    Ok(message.row(row))
+    if !missing.is_empty() {
+        message.intro = format!("Still to say: {}", missing.join(", "));
+        return Ok(message.row(vec![drop]));
+    }
+    message.intro = if engine.settings().auto_approved(task.spec.category) && task.text_lock.is_none() {
+        "Add this? It is auto-approved and runs tonight.".into()
+    } else {
+        "Add this? It will need your approval to run.".into()
+    };
+    let spec = &task.spec;
+    let fields = [
+        ("category", "perf", format!("🏷 {}", spec.category.title())),
+        ("estimate", "4h", format!("⏱ {}", spec.estimate_text())),
+        ("priority", "high", format!("❗ {}", spec.priority)),
+        ("project", "NAME", format!("📁 {}", spec.project.as_deref().unwrap_or("no project"))),
+    ];
+    for pair in fields.chunks(2) {
+        let mut row = Vec::new();
+        for (field, example, label) in pair {
+            let meaning = Meaning::Choose { task: id, field: (*field).into() };
+            row.push(button(conn, label, &format!("/queue edit {id} | {example}"), &meaning, now).await?);
+        }
+        message = message.row(row);
+    }
+    let add = button(conn, "➕ Add", &format!("/approve {id}"), &Meaning::Accept { task: id }, now).await?;
+    Ok(message.row(vec![add, drop]))
 }
 
 async fn answers(
@@ -272,23 +374,31 @@ async fn answers(
     Ok(row)
 }
 
-/// Redraws the cards of a task wherever they were shown, after something about it changed.
+/// Redraws the cards of a task wherever they were shown, after something about it changed. In each chat the newest one
+/// is the card; those before it only point to it.
 pub(super) async fn redraw_cards(
     engine: &Engine,
     conn: &mut Conn,
     task: &Task,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let current = card_key(task);
-    for (chat, key) in outbox::keys_like(conn, &format!("card:{}:", task.id)).await? {
-        let message = if key == current {
+    let shown = outbox::keys_like(conn, &format!("card:{}:", task.id)).await?;
+    let newest: BTreeMap<String, String> = shown.iter().cloned().collect();
+    for (chat, key) in shown {
+        let message = if newest.get(&chat) == Some(&key) {
             card(engine, conn, task, now).await?
         } else {
-            Message::line(format!("✏️ #{} was changed; see the newer card", task.id))
+            Message::line(format!("✏️ #{} has a newer card below", task.id))
         };
         outbox::say(conn, &chat, &key, &message, true, now).await?;
     }
     Ok(())
+}
+
+/// The key of the card of a task that this chat shows, if it shows one.
+pub(super) async fn shown_card(conn: &mut Conn, chat: &str, task: TaskId) -> Result<Option<String>, StoreError> {
+    let shown = outbox::keys_like(conn, &format!("card:{task}:")).await?;
+    Ok(shown.into_iter().rfind(|(there, _)| there == chat).map(|(_, key)| key))
 }
 
 impl Engine {
@@ -322,7 +432,7 @@ impl Engine {
             builds::told(&mut tx, build.id, now).await?;
             failpoint::pass("before told commit");
             tx.commit().await?;
-            self.live.outbox.notify_one();
+            self.said();
         }
         Ok(())
     }

@@ -38,6 +38,19 @@ pub async fn insert(
     Ok(())
 }
 
+/// A button with this meaning that can still be tapped and lives at least until `alive_at`.
+pub async fn same(conn: &mut Conn, meaning: &Meaning, alive_at: DateTime<Utc>) -> Result<Option<String>, StoreError> {
+    let (meaning, alive_at) = (to_json(meaning)?, ms(alive_at));
+    Ok(sqlx::query_scalar!(
+        "SELECT nonce FROM button WHERE meaning = ? AND used_at IS NULL AND expires_at > ? \
+         ORDER BY expires_at DESC, nonce LIMIT 1",
+        meaning,
+        alive_at
+    )
+    .fetch_optional(conn)
+    .await?)
+}
+
 /// What a nonce means; `None` for one never given out.
 pub async fn get(conn: &mut Conn, nonce: &str) -> Result<Option<Stored>, StoreError> {
     let row = sqlx::query!("SELECT meaning, expires_at, used_at, answer FROM button WHERE nonce = ?", nonce)

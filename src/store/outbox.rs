@@ -9,8 +9,14 @@ use chrono::{DateTime, Utc};
 pub struct Due {
     /// Row number.
     pub id: i64,
-    /// Unique key.
+    /// Where it goes: a platform, or `platform:chat[/topic]`.
+    pub chat: String,
+    /// Unique key within its chat.
     pub key: String,
+    /// The platform's id of the tap it answers.
+    pub tap: Option<String>,
+    /// When it was first said.
+    pub said_at: DateTime<Utc>,
     /// What to say.
     pub message: Message,
     /// No sound.
@@ -25,6 +31,13 @@ pub struct Due {
     pub maybe_sent: bool,
     /// Not before.
     pub next_at: DateTime<Utc>,
+}
+
+impl Due {
+    /// Whether it is a morning brief, which outlasts a chat that can't be reached.
+    pub fn is_brief(&self) -> bool {
+        self.key.starts_with("brief:")
+    }
 }
 
 /// Says something, or changes what was said under this key. Saying exactly the same again changes nothing. What is being
@@ -71,29 +84,87 @@ pub async fn keys_like(conn: &mut Conn, prefix: &str) -> Result<Vec<(String, Str
     Ok(rows.into_iter().map(|row| (row.chat, row.key)).collect())
 }
 
-/// The oldest message of a chat that is not shown as it should be: order within a chat is kept.
-pub async fn next(conn: &mut Conn, chat: &str) -> Result<Option<Due>, StoreError> {
+/// Says something as the answer to a tap.
+pub async fn answer_tap(
+    conn: &mut Conn,
+    chat: &str,
+    key: &str,
+    message: &Message,
+    tap: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    say(conn, chat, key, message, true, now).await?;
+    sqlx::query!("UPDATE outbox SET tap = ? WHERE chat = ? AND key = ?", tap, chat, key).execute(conn).await?;
+    Ok(())
+}
+
+/// The keys of the messages of a chat that the platform knows under this part of their reference.
+pub async fn key_of_ref(conn: &mut Conn, chat: &str, part: &str) -> Result<Option<String>, StoreError> {
+    let (whole, first, last, middle) =
+        (part.to_owned(), format!("{part},*"), format!("*,{part}"), format!("*,{part},*"));
+    Ok(sqlx::query_scalar!(
+        "SELECT key FROM outbox WHERE chat = ? AND (ref = ? OR ref GLOB ? OR ref GLOB ? OR ref GLOB ?) \
+         ORDER BY id DESC LIMIT 1",
+        chat,
+        whole,
+        first,
+        last,
+        middle
+    )
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// Which of a platform's messages to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Answers to taps: a person is looking at the button.
+    Taps,
+    /// Everything else.
+    Messages,
+}
+
+/// The message of a platform to show next: of each address only its oldest, as order within a chat is kept.
+pub async fn next(conn: &mut Conn, platform: &str, lane: Lane) -> Result<Option<Due>, StoreError> {
+    let (addresses, taps) = (format!("{platform}:*"), i64::from(lane == Lane::Taps));
     let row = sqlx::query!(
-        "SELECT id, key, message, silent, revision, ref AS \"shown_as?\", attempts, state, next_at FROM outbox \
-         WHERE chat = ? AND state IN ('pending', 'sending') ORDER BY id LIMIT 1",
-        chat
+        "SELECT id, chat, key, message, silent, tap, revision, ref AS shown_as, attempts, state, next_at, \
+         created_at FROM outbox o WHERE state IN ('pending', 'sending') AND (chat = ?1 OR chat GLOB ?2) \
+         AND (tap IS NOT NULL) = ?3 AND NOT EXISTS (SELECT 1 FROM outbox older WHERE older.chat = o.chat \
+         AND older.id < o.id AND older.state IN ('pending', 'sending') AND (older.tap IS NOT NULL) = ?3) \
+         ORDER BY next_at, id LIMIT 1",
+        platform,
+        addresses,
+        taps
     )
     .fetch_optional(conn)
     .await?;
     row.map(|row| {
         Ok(Due {
             id: row.id,
+            chat: row.chat,
             key: row.key,
             message: from_json(&row.message)?,
             silent: row.silent != 0,
+            tap: row.tap,
             revision: row.revision,
             shown_as: row.shown_as,
             attempts: row.attempts,
             maybe_sent: row.state == "sending",
             next_at: time(row.next_at)?,
+            said_at: time(row.created_at)?,
         })
     })
     .transpose()
+}
+
+/// The chat can be reached again: what waits for it is due now.
+pub async fn reachable(conn: &mut Conn, chat: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let now = ms(now);
+    sqlx::query!("UPDATE outbox SET next_at = ? WHERE chat = ? AND state IN ('pending', 'sending')", now, chat)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// It is being sent: written down first, so that a crash in between is known as "may have arrived". Should nothing be
@@ -146,6 +217,20 @@ pub async fn put_off(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Nothing reaches this chat: what waits for it will never arrive, but its briefs stay due. Returns how many were given
+/// up.
+pub async fn give_up_all_but_briefs(conn: &mut Conn, chat: &str, trouble: &str) -> Result<u64, StoreError> {
+    let result = sqlx::query!(
+        "UPDATE outbox SET state = 'gone', trouble = ? \
+         WHERE chat = ? AND state IN ('pending', 'sending') AND key NOT GLOB 'brief:*'",
+        trouble,
+        chat
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected())
 }
 
 /// It will never arrive.

@@ -294,3 +294,50 @@ pub async fn queued_by_owner_since(conn: &mut Conn, since: DateTime<Utc>) -> Res
         })
         .collect()
 }
+
+/// A person's message became this task, the one at `place` among those of the message.
+pub async fn came_from(conn: &mut Conn, chat: &str, message: &str, place: usize, id: TaskId) -> Result<(), StoreError> {
+    let place = i64::try_from(place).unwrap_or(i64::MAX);
+    sqlx::query!(
+        "INSERT INTO task_message (chat, message, place, task_id) VALUES (?, ?, ?, ?)",
+        chat,
+        message,
+        place,
+        id.0
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The tasks a person's message became, in the order of its lines.
+pub async fn of_message(conn: &mut Conn, chat: &str, message: &str) -> Result<Vec<TaskId>, StoreError> {
+    let ids = sqlx::query_scalar!(
+        "SELECT task_id FROM task_message WHERE chat = ? AND message = ? ORDER BY place",
+        chat,
+        message
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().map(TaskId).collect())
+}
+
+/// The owner does not want to be asked about a task before `until`.
+pub async fn snooze(conn: &mut Conn, id: TaskId, until: DateTime<Utc>) -> Result<(), StoreError> {
+    let until = ms(until);
+    sqlx::query!(
+        "INSERT INTO snooze (task_id, until) VALUES (?, ?) ON CONFLICT (task_id) DO UPDATE SET until = excluded.until",
+        id.0,
+        until
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Tasks the owner does not want to be asked about now, and until when.
+pub async fn snoozed(conn: &mut Conn, now: DateTime<Utc>) -> Result<Vec<(TaskId, DateTime<Utc>)>, StoreError> {
+    let now = ms(now);
+    let rows = sqlx::query!("SELECT task_id, until FROM snooze WHERE until > ?", now).fetch_all(conn).await?;
+    rows.into_iter().map(|row| Ok((TaskId(row.task_id), time(row.until)?))).collect()
+}

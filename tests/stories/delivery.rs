@@ -25,7 +25,7 @@ async fn a_busy_server_is_left_alone_as_long_as_it_asks() {
     assert_eq!(phone.tried().len(), 1, "tried again before the server allowed it: {:?}", phone.tried());
     o.advance_to("12:05").await;
     let keys: Vec<_> = o.messages().into_iter().map(|message| message.key).collect();
-    assert_eq!(keys, ["reply:1", "reply:2"]);
+    assert!(keys[0].starts_with("list:") && keys[1] == "reply:2", "{keys:?}");
     o.reads_all();
     o.finish().await;
 }
@@ -116,12 +116,8 @@ async fn a_brief_survives_a_night_without_network() {
 #[tokio::test]
 async fn an_update_that_comes_twice_counts_once() {
     let (mut o, phone) = with_phone().await;
-    let update = |key: &str, text: &str| Incoming {
-        key: key.into(),
-        sender: FakePhone::SENDER.into(),
-        what: What::Text(text.into()),
-        at: "2026-03-14T11:00:00Z".parse().unwrap(),
-    };
+    let at = "2026-03-14T11:00:00Z".parse().unwrap();
+    let update = |key: &str, text: &str| Incoming::new(key, FakePhone::SENDER, What::Text(text.into()), at);
     let first = update("77", "/queue add Fix the labels | 1h | bug");
     // Out of order, and the first one again after the bot has come back.
     o.keeps(&update("78", "/queue add Fix the names | 1h | bug")).await;

@@ -59,16 +59,17 @@ async fn what_is_missing_is_asked_for(stage: Stage) {
 
 async fn plain_text_becomes_a_question(stage: Stage) {
     let mut o = stage.start("2026-03-14 22:50").await;
-    let card = o.asks("the login is slow\nabout ten seconds since Monday", "❔ #1 the login is slow").await;
+    let card = o.asks("the login is slow\n\nabout ten seconds since Monday", "❔ #1 the login is slow").await;
     assert!(card.text.contains("about ten seconds since Monday"), "{}", card.text);
     o.advance_to("23:30").await;
     assert!(o.builds().await.is_empty(), "a remark was built");
-    o.taps(&card, "4h").await;
-    o.reads_all();
+    o.taps(&card, "⏱ 2h").await;
     let card = o.again(&card);
-    if card.offers("Add") {
-        o.taps(&card, "Add").await;
-    }
+    assert!(card.text.contains("How long may it take?"), "{}", card.text);
+    o.taps(&card, "4h").await;
+    let card = o.again(&card);
+    assert!(card.text.contains("Add this?") && card.text.contains("4h"), "{}", card.text);
+    o.taps(&card, "Add").await;
     o.reads_all();
     assert_eq!(o.task(1).await.spec.estimate_minutes, 240);
     assert_eq!(o.task(1).await.state, TaskState::Open);

@@ -112,7 +112,7 @@ async fn a_stopped_night_says_so(stage: Stage) {
     let mut o = stage.start("2026-03-14 21:58").await;
     o.asks(HELD, "📝 #1").await;
     o.advance_to("23:30").await;
-    o.asks("/night stop", "⏹ The session ends: nothing new starts, 1 builds are being stopped").await;
+    o.asks("/night stop", "⏹ The session ends: nothing new starts, one build is being stopped").await;
     assert_eq!(o.outcomes(1).await, [Some(Outcome::Stopped)]);
     o.asks("/queue add Fix the names | 1h | bug", "📝 #2").await;
     o.advance_to("07:00").await;

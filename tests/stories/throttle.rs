@@ -6,7 +6,7 @@ use overnight::domain::resource::Sample;
 
 both!(
     a_filling_disk_holds_new_builds_back,
-    a_full_disk_stops_builds_without_counting_them,
+    a_full_disk_stops_builds_and_they_start_again,
     memory_has_to_recover_well_before_builds_start_again,
 );
 
@@ -52,7 +52,7 @@ async fn a_filling_disk_holds_new_builds_back(stage: Stage) {
     o.finish().await;
 }
 
-async fn a_full_disk_stops_builds_without_counting_them(stage: Stage) {
+async fn a_full_disk_stops_builds_and_they_start_again(stage: Stage) {
     let stage = stage.machine("2026-03-15 00:05", |sample| disk(sample, 99));
     let mut o = stage.machine("2026-03-15 02:05", |sample| disk(sample, 40)).start("2026-03-14 21:58").await;
     o.asks(HELD, "📝 #1").await;
@@ -60,7 +60,7 @@ async fn a_full_disk_stops_builds_without_counting_them(stage: Stage) {
     assert_eq!(o.outcomes(1).await, [Some(Outcome::Cancelled)]);
     let build = o.build_of(1).await;
     assert!(build.reason.contains("the disk was filling"), "{}", build.reason);
-    assert_eq!(o.task(1).await.attempts, 0, "a stop for the disk's sake was counted");
+    assert_eq!(o.task(1).await.attempts, 1, "what may be filling the disk is not tried for ever");
     o.advance_to("2026-03-15 02:20").await;
     assert_eq!(o.building().await, [1], "it did not start again");
     o.releases(1).await;

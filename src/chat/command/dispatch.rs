@@ -42,6 +42,8 @@ pub(super) fn command(name: &str, rest: &str, ctx: &ParseContext<'_>) -> Result<
         "metrics" => alone(Command::Metrics, rest, "/metrics")?,
         "audit" => Command::Audit { lines: line_count(rest, AUDIT_LINES, MAX_AUDIT_LINES, "/audit 50")? },
         "keep" => Command::KeepBuilding { until: keep_until(rest)? },
+        "undo" => Command::Undo(task_number(rest, "/undo 3")?),
+        "snooze" => Command::Snooze(task_number(rest, "/snooze 3")?),
         "review" => alone(Command::Review, rest, "/review")?,
         _ => return Err(unknown(name)),
     })
@@ -78,8 +80,8 @@ fn queue(rest: &str, ctx: &ParseContext<'_>) -> Result<Command, ParseError> {
     let (word, after) = first_word(rest);
     let bare = word.to_lowercase();
     Ok(match bare.as_str() {
-        "" => Command::QueueList { filter: None },
-        "list" | "ls" => Command::QueueList { filter: some_text(after) },
+        "" => Command::QueueList { filter: None, page: 0 },
+        "list" | "ls" => list(after),
         "add" | "new" => Command::QueueAdd(draft::drafts(after, ctx)?),
         "show" => Command::QueueShow(task_number(after, "/queue show 3")?),
         "edit" | "change" => return edit(after, ctx),
@@ -95,7 +97,7 @@ fn queue(rest: &str, ctx: &ParseContext<'_>) -> Result<Command, ParseError> {
                 )));
             }
             // One word narrows the list; a sentence was meant as a task, and guessing would lose or misplace it.
-            None if after.trim().is_empty() => Command::QueueList { filter: Some(word.to_owned()) },
+            None if after.trim().is_empty() => Command::QueueList { filter: Some(word.to_owned()), page: 0 },
             None => {
                 return Err(ParseError::new(format!(
                     "Nothing was queued: to add a task, write /queue add {}",
@@ -114,9 +116,16 @@ fn edit(rest: &str, ctx: &ParseContext<'_>) -> Result<Command, ParseError> {
     Ok(Command::QueueEdit { task, draft: draft::changes(&start[end..], ctx)? })
 }
 
-fn some_text(text: &str) -> Option<String> {
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+/// `locked 2`: a filter, and which page as people count them.
+fn list(rest: &str) -> Command {
+    let text = rest.trim();
+    let (before, last) = text.rsplit_once(char::is_whitespace).unwrap_or(("", text));
+    let page = last.parse::<usize>().ok().filter(|page| *page > 0);
+    let filter = if page.is_some() { before.trim() } else { text };
+    Command::QueueList {
+        filter: (!filter.is_empty()).then(|| filter.to_owned()),
+        page: page.map_or(0, |page| page - 1),
+    }
 }
 
 fn night(rest: &str) -> Result<NightCommand, ParseError> {

@@ -54,6 +54,20 @@ const TOPICS: &[Topic] = &[
         examples: &["/reject 3 not before the launch"],
     },
     Topic {
+        name: "undo",
+        section: DECIDE,
+        usage: "/undo 3",
+        what: "Takes back your last decision about a task: an approval until its build starts, a rejection or a drop.",
+        examples: &["/undo 3"],
+    },
+    Topic {
+        name: "snooze",
+        section: DECIDE,
+        usage: "/snooze 3",
+        what: "Leaves a locked task out of the next brief; it is asked about again in the one after.",
+        examples: &["/snooze 3"],
+    },
+    Topic {
         name: "review",
         section: DECIDE,
         usage: "/review",
@@ -157,6 +171,19 @@ const TOPICS: &[Topic] = &[
 /// Every command's name, without its slash: what a suggestion chooses from.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     TOPICS.iter().map(|topic| topic.name).chain(["start"])
+}
+
+/// What those may use who may only decide and read.
+const FOR_APPROVERS: [&str; 12] =
+    ["queue", "approve", "reject", "review", "status", "brief", "report", "why", "log", "metrics", "audit", "help"];
+
+/// The command menu of a phone: name and what it does. `everything` is for the owner.
+pub fn menu(everything: bool) -> Vec<(&'static str, &'static str)> {
+    TOPICS
+        .iter()
+        .filter(|topic| everything || FOR_APPROVERS.contains(&topic.name))
+        .map(|topic| (topic.name, first_sentence(topic.what)))
+        .collect()
 }
 
 /// The list of all commands.

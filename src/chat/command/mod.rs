@@ -10,7 +10,7 @@ mod help;
 mod pieces;
 mod words;
 
-pub use help::{help, help_text};
+pub use help::{help, help_text, menu};
 
 use crate::domain::category::Category;
 use crate::domain::id::TaskId;
@@ -41,6 +41,8 @@ pub enum Command {
     QueueList {
         /// One word to narrow it by: a project, a category, a state.
         filter: Option<String>,
+        /// Which page, from 0.
+        page: usize,
     },
     /// Queue these; never empty, and each has a title.
     QueueAdd(Vec<Draft>),
@@ -104,6 +106,10 @@ pub enum Command {
         /// Until when, in the owner's time zone; `None` leaves it to the schedule.
         until: Option<NaiveTime>,
     },
+    /// Take back the last decision about a task.
+    Undo(TaskId),
+    /// Do not ask about a locked task for a day.
+    Snooze(TaskId),
     /// Show what waits for a decision.
     Review,
     /// Text without a slash, as typed: ask "add this?".

@@ -31,10 +31,10 @@ pub(super) async fn forward(
         let key = format!("{key_prefix}:{count}");
         let nonce = memory.lock().unwrap_or_else(PoisonError::into_inner).nonce(text.trim()).map(str::to_owned);
         let what = match nonce {
-            Some(button) => What::Tap { button, tap: key.clone() },
+            Some(button) => What::Tap { button, tap: None },
             None => What::Text(text),
         };
-        let incoming = Incoming { key, sender: SENDER.into(), what, at: clock.now() };
+        let incoming = Incoming::new(key, SENDER, what, clock.now());
         if lines.send(incoming).await.is_err() {
             return;
         }

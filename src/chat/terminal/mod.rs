@@ -10,6 +10,7 @@ use super::{Chat, Incoming, MessageRef, Outgoing, SendError};
 use crate::clock::Clock;
 use crate::domain::message::{Button, Message};
 use render::RenderOptions;
+pub(crate) use render::plain_text;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -122,10 +123,13 @@ fn gone(error: &io::Error) -> bool {
     )
 }
 
+/// Its name, which is its only address.
+pub const TERMINAL: &str = "terminal";
+
 #[async_trait::async_trait]
 impl Chat for Terminal {
     fn name(&self) -> &'static str {
-        "terminal"
+        TERMINAL
     }
 
     async fn receive(&self) -> Option<Incoming> {
@@ -144,12 +148,12 @@ impl Chat for Terminal {
         Ok(message)
     }
 
-    async fn edit(&self, message: &MessageRef, outgoing: &Outgoing) -> Result<(), SendError> {
+    async fn edit(&self, message: &MessageRef, outgoing: &Outgoing) -> Result<MessageRef, SendError> {
         let text = {
             let mut memory = self.memory();
             let text = memory.rendered(&outgoing.message, &self.options);
             if memory.texts.iter().any(|(known, old)| known == message && *old == text) {
-                return Ok(());
+                return Ok(message.clone());
             }
             text
         };
@@ -158,12 +162,7 @@ impl Chat for Terminal {
         let shown = self.memory().rendered(&marked, &self.options);
         self.write(&format!("{shown}\n")).await?;
         self.memory().keep_text(message, text);
-        Ok(())
-    }
-
-    async fn toast(&self, _tap: &str, text: &str) {
-        // Too late, or nobody there: a toast is not worth more.
-        let _ = self.write(&render::note("·", text, &self.options)).await;
+        Ok(message.clone())
     }
 }
 

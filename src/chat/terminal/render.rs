@@ -3,6 +3,7 @@
 //! Every text in a message is data: whatever could move the cursor, change a colour or reorder a line is shown as a
 //! visible sign instead. Words longer than the width are left whole, so that a path or a link can be copied.
 
+use crate::chat::visible::visible;
 use crate::domain::message::{Button, Item, Message};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -52,11 +53,9 @@ pub fn render(message: &Message, options: &RenderOptions, codes: &BTreeMap<Strin
     page.out
 }
 
-/// One line of the bot's own that is no message: a toast.
-pub(super) fn note(mark: &str, text: &str, options: &RenderOptions) -> String {
-    let mut page = Page { out: String::new(), options: *options, hinted: false };
-    page.wrapped(text, &format!("{mark} "), "  ", DIM);
-    page.out
+/// The message as a text file.
+pub fn plain_text(message: &Message) -> String {
+    render(message, &RenderOptions { width: 100, color: false }, &BTreeMap::new())
 }
 
 struct Page {
@@ -167,40 +166,6 @@ impl Page {
         // Writing to a string can't fail.
         let _ = writeln!(self.out, "{style}{line}{reset}");
     }
-}
-
-/// Makes visible what a terminal would act on. Newlines stay; a tab becomes a space. Joiners and variation selectors stay
-/// as well: emoji are made of them.
-pub(super) fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\n' => out.push('\n'),
-            '\t' => out.push(' '),
-            '\r' if chars.peek() == Some(&'\n') => {}
-            '\0'..='\u{1f}' => out.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('␦')),
-            '\u{7f}' => out.push('␡'),
-            // C1 controls; marks, embeddings, overrides and isolates of direction; line and paragraph separators;
-            // invisible fillers; tags.
-            '\u{80}'..='\u{9f}'
-            | '\u{ad}'
-            | '\u{61c}'
-            | '\u{180e}'
-            | '\u{200b}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}' => {
-                let _ = write!(out, "<U+{:04X}>", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
-//! Decisions about tasks: approve, reject, stop, retry.
+//! Decisions about tasks: approve, reject, undo, snooze, stop, retry.
 
-use super::task_or_answer;
+use super::{queue, task_or_answer};
 use crate::domain::id::TaskId;
-use crate::domain::plan::choice;
+use crate::domain::plan::choice::{self, Standing};
 use crate::domain::task::TaskState;
 use crate::engine::reply::{Asker, Reply};
 use crate::engine::{Engine, facts, say};
 use crate::store::{Conn, StoreError, approvals, audit, builds, tasks};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 pub(super) async fn approve(
@@ -38,6 +38,9 @@ pub async fn approve_one(
     now: DateTime<Utc>,
 ) -> Result<Reply, StoreError> {
     let task = task_or_answer!(conn, id);
+    if task.state == TaskState::Draft && queue::state_of(&task.spec) == TaskState::Open {
+        return super::accept(engine, conn, asker, id, now).await;
+    }
     if task.state != TaskState::Open {
         let what = if task.state == TaskState::Draft { "still a draft: answer its questions first" } else { "over" };
         return Ok(Reply::refuse(format!("#{id} is {what}; nothing to approve.")));
@@ -85,6 +88,69 @@ pub(super) async fn reject(
     let mut reply = Reply::line(format!("✖️ #{id} {:?} is rejected{why}", task.spec.title));
     reply.message.closing = format!("/retry {id} puts it back.");
     Ok(reply.with(json!({"rejected": id})))
+}
+
+/// Takes back the last decision: an approval no build has begun under, or a rejection or drop.
+pub(super) async fn undo(
+    engine: &Engine,
+    conn: &mut Conn,
+    asker: Asker<'_>,
+    id: TaskId,
+    now: DateTime<Utc>,
+) -> Result<Reply, StoreError> {
+    let task = task_or_answer!(conn, id);
+    let undone = match task.state {
+        TaskState::Dropped => {
+            tasks::reopen(conn, id).await?;
+            let state = queue::state_of(&task.spec);
+            if state != TaskState::Open {
+                tasks::set_state(conn, id, TaskState::Open, state, now).await?;
+            }
+            "it is in the queue again"
+        }
+        TaskState::Open => {
+            if approvals::in_force(conn).await?.iter().any(|approval| approval.task == id && approval.used_at.is_some())
+            {
+                return Ok(Reply::refuse(format!("#{id} was started under its approval; /stop {id} stops it.")));
+            }
+            if approvals::void(conn, id, "taken back", now).await? == 0 {
+                return Ok(Reply::refuse(format!("There is no decision about #{id} to take back.")));
+            }
+            "its approval is taken back"
+        }
+        TaskState::Draft | TaskState::Done => {
+            return Ok(Reply::refuse(format!("There is no decision about #{id} to take back.")));
+        }
+    };
+    audit::append(conn, now, asker.who, "undone", Some(id), undone).await?;
+    let task = tasks::get(conn, id).await?;
+    say::redraw_cards(engine, conn, &task, now).await?;
+    Ok(Reply::line(format!("↩ #{id} {:?}: {undone}", task.spec.title)).with(json!({"undone": id})))
+}
+
+/// How long after the next brief a snoozed task may be asked about again: before the brief after that one.
+const SNOOZE_PAST_BRIEF: TimeDelta = TimeDelta::hours(12);
+
+/// Leaves a locked task out of the next brief.
+pub(super) async fn snooze(
+    engine: &Engine,
+    conn: &mut Conn,
+    asker: Asker<'_>,
+    id: TaskId,
+    now: DateTime<Utc>,
+) -> Result<Reply, StoreError> {
+    let task = task_or_answer!(conn, id);
+    let world = facts::world(engine, conn, now).await?;
+    if !matches!(choice::standing(&world, &task, now), Standing::Locked { .. }) {
+        return Ok(Reply::refuse(format!("#{id} asks for nothing now, so there is nothing to put off.")));
+    }
+    let schedule = &engine.settings().schedule;
+    let next = schedule.next_local_time(now, schedule.brief_at);
+    tasks::snooze(conn, id, next + SNOOZE_PAST_BRIEF).await?;
+    audit::append(conn, now, asker.who, "snoozed", Some(id), "left out of the next brief").await?;
+    say::redraw_cards(engine, conn, &task, now).await?;
+    let text = format!("💤 #{id} {:?} stays locked; you are asked again in the brief after the next", task.spec.title);
+    Ok(Reply::line(text).with(json!({"snoozed": id})))
 }
 
 pub(super) async fn stop(

@@ -1,13 +1,18 @@
 //! What each command does: one function each, inside the transaction of the message that asked for it. The chat, the
 //! buttons and the command line all come through [`execute`].
 
+mod access;
 mod decide;
+mod draft;
+mod list;
 mod night;
 mod queue;
 mod read;
 
 pub use decide::approve_one;
-pub use queue::accept;
+pub(super) use draft::{accept, choose, data, edited, reply_to, unreadable};
+pub(super) use list::page;
+pub(super) use night::after_outage;
 
 use super::reply::{Asker, Reply};
 use super::{Engine, perform};
@@ -26,12 +31,15 @@ pub async fn execute(
     command: Command,
     now: DateTime<Utc>,
 ) -> Result<Reply, StoreError> {
+    if let Some(refusal) = access::refuse(asker, &command) {
+        return Ok(refusal);
+    }
     match command {
         Command::Start => Ok(welcome(engine)),
         Command::Help { topic } => Ok(message_reply(help(topic.as_deref()))),
-        Command::QueueList { filter } => read::list(engine, conn, filter.as_deref(), now).await,
+        Command::QueueList { filter, page } => list::list(engine, conn, filter.as_deref(), page, now).await,
         Command::QueueAdd(drafts) => queue::add(engine, conn, asker, drafts, now).await,
-        Command::Plain(text) => queue::plain(engine, conn, asker, &text, now).await,
+        Command::Plain(text) => draft::plain(engine, conn, asker, &text, now).await,
         Command::QueueShow(task) => read::show(engine, conn, task, now).await,
         Command::QueueEdit { task, draft } => queue::edit(engine, conn, asker, task, draft, now).await,
         Command::QueueDrop(ids) => queue::drop(engine, conn, asker, &ids, now).await,
@@ -55,6 +63,8 @@ pub async fn execute(
         Command::Health { fix } => read::health(engine, conn, asker, fix, now).await,
         Command::Metrics => read::metrics(engine, conn, now).await,
         Command::Audit { lines } => read::audit_rows(engine, conn, lines).await,
+        Command::Undo(task) => decide::undo(engine, conn, asker, task, now).await,
+        Command::Snooze(task) => decide::snooze(engine, conn, asker, task, now).await,
         Command::Review => read::review(engine, conn, now).await,
     }
 }

@@ -192,3 +192,37 @@ pub(super) async fn keep_building(
     reply.message.closing = "/stop all ends it.".into();
     Ok(reply.with(json!({"until": until})))
 }
+
+/// The chat could not be reached for longer than it keeps taps: says so and asks again, if anything is being asked.
+pub(in crate::engine) async fn after_outage(
+    engine: &Engine,
+    conn: &mut Conn,
+    since: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Reply, StoreError> {
+    let zone = engine.settings().schedule.zone;
+    let text = format!("the chat could not be reached from {} to {}", clock(since, zone), clock(now, zone));
+    audit::append(conn, now, "chat", "outage", None, &text).await?;
+    let world = facts::world(engine, conn, now).await?;
+    let snoozed = tasks::snoozed(conn, now).await?;
+    let mut waiting = facts::locked(&world);
+    waiting.retain(|task| snoozed.iter().all(|(id, _)| *id != task.id));
+    // Nothing is asked: no tap can have been lost, and nobody wants to hear of it.
+    if waiting.is_empty() {
+        return Ok(Reply::default());
+    }
+    let mut reply =
+        Reply::line(format!("📵 I could not be reached from {} to {}", clock(since, zone), clock(now, zone)));
+    reply.message.intro = "Messages are kept, but taps made then may be lost. This waits for you:".into();
+    for task in waiting.iter().take(AGAIN) {
+        let card = say::card(engine, conn, task, now).await?;
+        reply.more.push((format!("{}:again:{}", say::card_key(task), now.timestamp_millis()), card));
+    }
+    if waiting.len() > AGAIN {
+        reply.message.closing = format!("And {} more: /queue locked", waiting.len() - AGAIN);
+    }
+    Ok(reply)
+}
+
+/// Cards sent again at once.
+const AGAIN: usize = 5;

@@ -1,4 +1,4 @@
-//! Queueing: add, edit, drop, and the questions about what is missing.
+//! Queueing: add, edit, drop.
 
 use super::{find, task_or_answer};
 use crate::chat::command::{Draft, NotBefore};
@@ -11,9 +11,6 @@ use crate::engine::{Engine, say};
 use crate::store::{Conn, StoreError, approvals, audit, builds, tasks};
 use chrono::{DateTime, LocalResult, TimeZone, Utc};
 use serde_json::json;
-
-/// Assumed when the owner accepts a draft without saying.
-const DEFAULT_ESTIMATE_MINUTES: u32 = 120;
 
 pub(super) async fn add(
     engine: &Engine,
@@ -39,6 +36,7 @@ pub(super) async fn add(
         let state = state_of(&spec);
         let task = insert(engine, conn, asker, &spec, state, now).await?;
         added.push(json!({"id": task.id, "state": task.state, "category": spec.category, "text_lock": task.text_lock}));
+        reply.added.push(task.id);
         let card = say::card(engine, conn, &task, now).await?;
         reply.more.push((say::card_key(&task), card));
     }
@@ -52,37 +50,7 @@ pub(super) async fn add(
     Ok(reply)
 }
 
-/// Text without a slash: kept as a draft with the question "add this?".
-pub(super) async fn plain(
-    engine: &Engine,
-    conn: &mut Conn,
-    asker: Asker<'_>,
-    text: &str,
-    now: DateTime<Utc>,
-) -> Result<Reply, StoreError> {
-    let (first, rest) = text.trim().split_once('\n').unwrap_or((text.trim(), ""));
-    let (title, over) = split_title(first);
-    let details = [over, rest].iter().filter(|part| !part.trim().is_empty()).copied().collect::<Vec<_>>().join("\n");
-    if title.is_empty() {
-        return Ok(Reply::refuse("Write what should be built, or /help for what can be asked."));
-    }
-    let draft = Draft { title: Some(title.into()), details: Some(details), ..Draft::default() };
-    let spec = match fill(engine, conn, empty_spec(), draft, None, now).await? {
-        Ok(spec) => spec,
-        Err(trouble) => return Ok(Reply::refuse(trouble)),
-    };
-    let task = insert(engine, conn, asker, &spec, TaskState::Draft, now).await?;
-    let message = say::card(engine, conn, &task, now).await?;
-    let data = json!({"id": task.id, "state": task.state});
-    Ok(Reply { key: Some(say::card_key(&task)), message, data, ..Reply::default() })
-}
-
-fn split_title(line: &str) -> (&str, &str) {
-    let cut = line.char_indices().nth(limits::TITLE_CHARS).map_or(line.len(), |(at, _)| at);
-    line.split_at(cut)
-}
-
-fn empty_spec() -> TaskSpec {
+pub(super) fn empty_spec() -> TaskSpec {
     TaskSpec {
         title: String::new(),
         details: String::new(),
@@ -99,12 +67,12 @@ fn empty_spec() -> TaskSpec {
     }
 }
 
-fn state_of(spec: &TaskSpec) -> TaskState {
+pub(super) fn state_of(spec: &TaskSpec) -> TaskState {
     let no_project = spec.project.is_none() && spec.kind == TaskKind::Code;
     if spec.estimate_minutes == 0 || no_project { TaskState::Draft } else { TaskState::Open }
 }
 
-async fn insert(
+pub(super) async fn insert(
     engine: &Engine,
     conn: &mut Conn,
     asker: Asker<'_>,
@@ -129,7 +97,7 @@ fn lock_of(engine: &Engine, spec: &TaskSpec) -> Option<String> {
 }
 
 /// `base` with what was typed put over it. `Err` says what is wrong with it.
-async fn fill(
+pub(super) async fn fill(
     engine: &Engine,
     conn: &mut Conn,
     base: TaskSpec,
@@ -219,10 +187,13 @@ pub(super) async fn edit(
         Ok(spec) => spec,
         Err(trouble) => return Ok(Reply::refuse(format!("{trouble} Nothing was changed."))),
     };
-    change(engine, conn, asker, &task, &spec, state_of(&spec), now).await
+    // A draft with nothing missing waits for "add"; one whose last gap is filled has said enough.
+    let waits = task.state == TaskState::Draft && state_of(&task.spec) == TaskState::Open;
+    let state = if waits { TaskState::Draft } else { state_of(&spec) };
+    change(engine, conn, asker, &task, &spec, state, now).await
 }
 
-async fn change(
+pub(super) async fn change(
     engine: &Engine,
     conn: &mut Conn,
     asker: Asker<'_>,
@@ -246,25 +217,6 @@ async fn change(
     let data =
         json!({"id": edited.id, "revision": edited.revision, "state": edited.state, "approval_voided": voided > 0});
     Ok(Reply { key: Some(say::card_key(&edited)), message, data, ..Reply::default() })
-}
-
-/// The owner accepts a draft as proposed.
-pub async fn accept(
-    engine: &Engine,
-    conn: &mut Conn,
-    asker: Asker<'_>,
-    id: TaskId,
-    now: DateTime<Utc>,
-) -> Result<Reply, StoreError> {
-    let task = task_or_answer!(conn, id);
-    if task.state != TaskState::Draft {
-        return Ok(Reply::line(format!("#{id} is in the queue already.")));
-    }
-    let mut spec = task.spec.clone();
-    if spec.estimate_minutes == 0 {
-        spec.estimate_minutes = DEFAULT_ESTIMATE_MINUTES;
-    }
-    change(engine, conn, asker, &task, &spec, state_of(&spec), now).await
 }
 
 pub(super) async fn drop(

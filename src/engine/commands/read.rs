@@ -7,7 +7,7 @@ use crate::domain::message::{Attachment, Item, Message};
 use crate::domain::plan::choice::{self, Standing};
 use crate::domain::session::Phase;
 use crate::domain::status::status as status_message;
-use crate::domain::task::{Task, TaskState};
+use crate::domain::task::TaskState;
 use crate::domain::words::clock;
 use crate::engine::reply::{Asker, Reply};
 use crate::engine::{Engine, effects, facts, perform, say};
@@ -16,79 +16,6 @@ use crate::store::{Conn, StoreError, audit, builds, outbox, sessions};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use std::path::{Path, PathBuf};
-
-/// Tasks listed in one message; the rest is counted.
-const LISTED: usize = 30;
-
-pub(super) async fn list(
-    engine: &Engine,
-    conn: &mut Conn,
-    filter: Option<&str>,
-    now: DateTime<Utc>,
-) -> Result<Reply, StoreError> {
-    let world = facts::world(engine, conn, now).await?;
-    let rows: Vec<(&Task, Standing)> = world
-        .tasks
-        .iter()
-        .map(|task| (task, choice::standing(&world, task, now)))
-        .filter(|(task, standing)| filter.is_none_or(|filter| matches_filter(task, standing, filter)))
-        .collect();
-    let data = rows.iter().map(|(task, standing)| listed(engine, task, standing)).collect::<Vec<_>>();
-    let locked = rows.iter().filter(|(_, standing)| matches!(standing, Standing::Locked { .. })).count();
-    let ready = rows.iter().filter(|(_, standing)| matches!(standing, Standing::Ready { .. })).count();
-    let mut message = match (rows.len(), filter) {
-        (0, None) => Message::line("📭 The queue is empty").closing("/queue add Optimize the report query | 4h | perf"),
-        (0, Some(filter)) => Message::line(format!("Nothing in the queue fits {filter:?}")),
-        (n, _) => Message::line(format!("🗒️ {n} in the queue · {ready} ready · {locked} locked")),
-    };
-    let items = rows.iter().take(LISTED).map(|(task, standing)| item(engine, task, standing)).collect();
-    message = message.section("", items);
-    if rows.len() > LISTED {
-        message.closing = format!("… and {} more; narrow it: /queue locked, /queue perf", rows.len() - LISTED);
-    }
-    Ok(Reply { message, data: json!(data), ..Reply::default() })
-}
-
-fn matches_filter(task: &Task, standing: &Standing, filter: &str) -> bool {
-    let word = filter.trim().to_lowercase();
-    let state = match standing {
-        Standing::Ready { .. } => "ready",
-        Standing::Building => "building",
-        Standing::Draft => "draft",
-        Standing::Locked { .. } => "locked",
-        _ => "waiting",
-    };
-    state == word
-        || word.parse() == Ok(task.spec.category)
-        || word.parse() == Ok(task.spec.priority)
-        || word.parse() == Ok(task.spec.kind)
-        || task.spec.project.as_deref() == Some(word.as_str())
-}
-
-fn item(engine: &Engine, task: &Task, standing: &Standing) -> Item {
-    let icon = match standing {
-        Standing::Locked { .. } => "🔒",
-        Standing::Building => "🔨",
-        Standing::Ready { .. } => "✔️",
-        Standing::Draft => "❔",
-        _ => "⏳",
-    };
-    let line = [task.spec.category.title().to_owned(), task.spec.priority.to_string(), task.spec.estimate_text()];
-    Item::new(icon, format!("#{} {}", task.id, task.spec.title))
-        .evidence(line.join(" · "))
-        .evidence(standing.words(engine.settings().schedule.zone))
-}
-
-fn listed(engine: &Engine, task: &Task, standing: &Standing) -> serde_json::Value {
-    json!({
-        "id": task.id, "title": task.spec.title, "project": task.spec.project, "kind": task.spec.kind,
-        "category": task.spec.category, "priority": task.spec.priority,
-        "estimate_hours": f64::from(task.spec.estimate_minutes) / 60.0,
-        "standing": standing.words(engine.settings().schedule.zone),
-        "locked": matches!(standing, Standing::Locked { .. }),
-        "ready": matches!(standing, Standing::Ready { .. }), "state": task.state, "attempts": task.attempts,
-    })
-}
 
 pub(super) async fn show(
     engine: &Engine,

@@ -101,19 +101,14 @@ impl Chat for Keyboard {
         Ok(reference)
     }
 
-    async fn edit(&self, message: &MessageRef, outgoing: &Outgoing) -> Result<(), SendError> {
-        self.terminal.edit(message, outgoing).await?;
+    async fn edit(&self, message: &MessageRef, outgoing: &Outgoing) -> Result<MessageRef, SendError> {
+        let reference = self.terminal.edit(message, outgoing).await?;
         let text = self.look().await;
         // The same text again is not printed again.
         if !text.is_empty() {
             self.screen().change(&message.0, words(&text), buttons(&text));
         }
-        Ok(())
-    }
-
-    async fn toast(&self, tap: &str, text: &str) {
-        self.terminal.toast(tap, text).await;
-        self.look().await;
+        Ok(reference)
     }
 }
 

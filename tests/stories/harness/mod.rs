@@ -20,6 +20,7 @@ use overnight::config::Config;
 use overnight::domain::build::{Run, RunOwner, RunStep};
 use overnight::engine::{Engine, deliver};
 use overnight::host::probe::Probe;
+use overnight::store::outbox::Lane;
 use overnight::store::{builds, runs};
 pub(crate) use phone::{FakePhone, Fault};
 pub(crate) use screen::{Screen, Shown};
@@ -193,7 +194,8 @@ impl Overnight {
                 Ok(stepped) => stepped,
                 Err(error) => panic!("a step failed: {error}; {}", self.tail().await),
             };
-            let later = deliver::drain(self.engine(), self.front.as_ref()).await.unwrap();
+            deliver::drain(self.engine(), self.front.as_ref(), Lane::Taps).await.unwrap();
+            let later = deliver::drain(self.engine(), self.front.as_ref(), Lane::Messages).await.unwrap();
             if was_quiet && stepped.actions == 0 && !self.is_waiting().await {
                 let next = later.map_or(stepped.next_wake.0, |later| later.min(stepped.next_wake.0));
                 assert!(next > self.now(), "nothing to do, and yet to be looked at again at once: {stepped:?}");

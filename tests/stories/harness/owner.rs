@@ -27,7 +27,7 @@ impl Overnight {
 
     /// Taps something that was never on a card.
     pub(crate) async fn taps_unknown(&mut self, button: &str) {
-        let what = What::Tap { button: button.into(), tap: "t".into() };
+        let what = What::Tap { button: button.into(), tap: None };
         self.gets(self.front.sender(), what).await;
     }
 
@@ -39,7 +39,7 @@ impl Overnight {
     async fn gets(&mut self, sender: &str, what: What) {
         self.foreign += 1;
         let key = format!("other-{}", self.foreign);
-        let incoming = Incoming { key, sender: sender.into(), what, at: self.now() };
+        let incoming = Incoming::new(key, sender, what, self.now());
         inbound::store(self.engine(), self.front.name(), &incoming).await.unwrap();
         self.settle().await;
     }

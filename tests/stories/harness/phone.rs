@@ -83,7 +83,7 @@ impl FakePhone {
             state.unconfirmed.push(key.clone());
             key
         };
-        self.typed.send(Incoming { key, sender: Self::SENDER.into(), what, at }).unwrap();
+        self.typed.send(Incoming::new(key, Self::SENDER, what, at)).unwrap();
     }
 
     /// What a platform refuses for good.
@@ -172,14 +172,13 @@ impl Chat for FakePhone {
         Ok(MessageRef(reference))
     }
 
-    async fn edit(&self, message: &MessageRef, outgoing: &Outgoing) -> Result<(), SendError> {
+    async fn edit(&self, message: &MessageRef, outgoing: &Outgoing) -> Result<MessageRef, SendError> {
         self.state().send_attempts.push(outgoing.key.clone());
         self.refused(&outgoing.message)?;
         let (text, buttons) = (rendered(&outgoing.message), buttons(&outgoing.message));
-        self.meet(|| self.screen().change(&message.0, text, buttons)).await
+        self.meet(|| self.screen().change(&message.0, text, buttons)).await?;
+        Ok(message.clone())
     }
-
-    async fn toast(&self, _tap: &str, _text: &str) {}
 
     /// Nobody waits a minute in a story.
     fn send_limit(&self) -> Duration {
@@ -198,7 +197,7 @@ impl Front for FakePhone {
     }
 
     async fn presses(&self, button: &str, at: DateTime<Utc>) {
-        self.update(What::Tap { button: button.into(), tap: format!("tap of {button}") }, at);
+        self.update(What::Tap { button: button.into(), tap: None }, at);
     }
 
     fn screen(&self) -> MutexGuard<'_, Screen> {

@@ -1,0 +1,161 @@
+//! Telegram, by long polling through teloxide's requests.
+//!
+//! Its dispatcher is not used: it confirms updates that handlers still hold in memory, and a crash would lose them. Here
+//! an update is confirmed by the next poll, which begins only after the last one was stored (see [`Chat::receive`]).
+//!
+//! - `receive`: polling, and updates → [`Incoming`].
+//! - `render`: [`crate::domain::message::Message`] → HTML parts; pure.
+//! - `send`: parts → messages, edits, files, toasts; and what each error means.
+//! - `menu`: the command menu, for those who may use it.
+//!
+//! Left out on purpose: webhooks (they need an address on the internet), inline mode, and answering strangers.
+
+mod menu;
+mod receive;
+mod render;
+mod send;
+
+pub use render::{Part, Rendered, render};
+
+use super::{Chat, Incoming, MessageRef, Outgoing, SendError};
+use crate::clock::Clock;
+use chrono::{DateTime, TimeDelta, Utc};
+use receive::Poller;
+use send::Sent;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use teloxide::Bot;
+
+/// Its name: addresses are `telegram:chat` or `telegram:chat/topic`.
+pub const TELEGRAM: &str = "telegram";
+
+/// How to reach the platform, and where to speak.
+pub struct TelegramOptions {
+    /// The bot's token.
+    pub token: String,
+    /// A Bot API server; none: Telegram's own.
+    pub api_url: Option<String>,
+    /// Groups and channels where the bot speaks.
+    pub chats: Vec<i64>,
+    /// Who sees the command menu: user id, and whether everything may be done.
+    pub people: Vec<(i64, bool)>,
+    /// When the bot was last alive: taps made since then and too long ago are lost.
+    pub last_alive: Option<DateTime<Utc>>,
+    /// After how long without a completed poll taps may have been lost.
+    pub taps_live: TimeDelta,
+    /// How long one poll waits for an update.
+    pub poll: Duration,
+    /// The least time between two messages in one chat, after a few in a row.
+    pub pace: Duration,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Taps wait this long on the server; measured.
+pub const TAPS_LIVE: TimeDelta = TimeDelta::seconds(150);
+/// The server clamps longer polls to 50 s.
+pub const POLL: Duration = Duration::from_secs(45);
+/// About a message a second and chat is allowed.
+pub const PACE: Duration = Duration::from_millis(1050);
+
+const CONNECT: Duration = Duration::from_secs(10);
+/// An upload of a large log takes its time.
+const REQUEST: Duration = Duration::from_secs(50);
+/// Longer than any request, with the 10 s teloxide waits after a server's error.
+const SEND_LIMIT: Duration = Duration::from_secs(75);
+
+/// The front-end.
+pub struct Telegram {
+    bot: Bot,
+    options: TelegramOptions,
+    poller: tokio::sync::Mutex<Poller>,
+    memory: Mutex<Memory>,
+}
+
+/// What only this process knows; nothing is lost with it.
+#[derive(Default)]
+struct Memory {
+    /// Parts of a message that were sent before one failed, by outbox key: the next try goes on after them.
+    unfinished: BTreeMap<String, Sent>,
+    /// Groups that became supergroups.
+    moved: BTreeMap<i64, i64>,
+    /// When the last messages went to a chat.
+    paced: BTreeMap<i64, Vec<tokio::time::Instant>>,
+    /// What the parts of an edited message show, so that what is the same is not sent again.
+    shown: BTreeMap<i32, Part>,
+}
+
+impl Telegram {
+    /// Nothing is sent or asked yet.
+    ///
+    /// # Errors
+    /// An address that is none, or no TLS.
+    pub fn new(options: TelegramOptions) -> Result<Self, String> {
+        // A longer limit than the poll's own, or every quiet poll would end as an error.
+        let polling = client(options.poll + Duration::from_secs(20))?;
+        let poller = Poller::new(bot(&options, polling)?, options.last_alive);
+        let bot = bot(&options, client(REQUEST)?)?;
+        Ok(Self { bot, poller: tokio::sync::Mutex::new(poller), memory: Mutex::default(), options })
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn client(limit: Duration) -> Result<reqwest::Client, String> {
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT)
+        .timeout(limit)
+        .tcp_nodelay(true)
+        .build()
+        .map_err(|error| format!("no HTTP client can be made: {error}"))
+}
+
+fn bot(options: &TelegramOptions, client: reqwest::Client) -> Result<Bot, String> {
+    let bot = Bot::with_client(options.token.clone(), client);
+    match &options.api_url {
+        None => Ok(bot),
+        Some(url) => match reqwest::Url::parse(url) {
+            Ok(url) => Ok(bot.set_api_url(url)),
+            Err(error) => Err(format!("{url:?} is no address of a Bot API server: {error}")),
+        },
+    }
+}
+
+#[async_trait::async_trait]
+impl Chat for Telegram {
+    fn name(&self) -> &'static str {
+        TELEGRAM
+    }
+
+    async fn receive(&self) -> Option<Incoming> {
+        let mut poller = self.poller.lock().await;
+        loop {
+            if let Some(incoming) = poller.waiting.pop_front() {
+                return Some(incoming);
+            }
+            // Whatever was handed over is stored by now: the next poll confirms it.
+            poller.poll(&self.options).await;
+            if poller.should_announce {
+                poller.should_announce = !menu::announce(&self.bot, &self.options.people).await;
+            }
+        }
+    }
+
+    /// The next poll does that.
+    async fn confirm(&self, _key: &str) {}
+
+    async fn send(&self, outgoing: &Outgoing) -> Result<MessageRef, SendError> {
+        self.deliver(outgoing).await
+    }
+
+    async fn edit(&self, message: &MessageRef, outgoing: &Outgoing) -> Result<MessageRef, SendError> {
+        self.redraw(message, outgoing).await
+    }
+
+    fn send_limit(&self) -> Duration {
+        SEND_LIMIT
+    }
+}

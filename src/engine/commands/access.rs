@@ -1,0 +1,51 @@
+//! Which commands a role may give.
+
+use crate::chat::command::Command;
+use crate::domain::role::Role;
+use crate::engine::reply::{Asker, Reply};
+
+/// The refusal, if this person may not do that.
+pub(super) fn refuse(asker: Asker<'_>, command: &Command) -> Option<Reply> {
+    let text = "Only the owner can do that. You can read, /approve and /reject; /help lists all commands.";
+    (!may(asker.role, command)).then(|| Reply::refuse(text))
+}
+
+/// Refuses everything but the owner.
+pub(super) fn owner_only(asker: Asker<'_>) -> Option<Reply> {
+    refuse(asker, &Command::Plain(String::new()))
+}
+
+fn may(role: Role, command: &Command) -> bool {
+    match role {
+        Role::Owner => true,
+        Role::Approver => match command {
+            Command::Start
+            | Command::Help { .. }
+            | Command::QueueList { .. }
+            | Command::QueueShow(_)
+            | Command::Approve(_)
+            | Command::Reject { .. }
+            | Command::Status
+            | Command::Brief
+            | Command::Report
+            | Command::Log { .. }
+            | Command::Why(_)
+            | Command::Metrics
+            | Command::Audit { .. }
+            | Command::Review
+            | Command::Health { fix: false } => true,
+            Command::QueueAdd(_)
+            | Command::QueueEdit { .. }
+            | Command::QueueDrop(_)
+            | Command::Stop(_)
+            | Command::Retry(_)
+            | Command::Run(_)
+            | Command::Night(_)
+            | Command::Health { fix: true }
+            | Command::KeepBuilding { .. }
+            | Command::Undo(_)
+            | Command::Snooze(_)
+            | Command::Plain(_) => false,
+        },
+    }
+}
