@@ -30,7 +30,7 @@ pub(super) async fn ask(config: &Config, text: String, json: bool) -> anyhow::Re
 /// Does one command in its own transaction.
 pub(super) async fn answer(engine: &Engine, text: &str) -> anyhow::Result<Reply> {
     let mut tx = engine.store().begin().await?;
-    let asker = Asker { who: LOCAL_OWNER, role: Role::Owner };
+    let asker = Asker { who: LOCAL_OWNER, role: Role::Owner, tapped: false };
     let reply = inbound::typed(engine, &mut tx, asker, text, engine.now()).await?;
     tx.commit().await?;
     Ok(reply)

@@ -116,9 +116,14 @@ pub(super) async fn queue(config: &Config, command: QueueCommand, json: bool) ->
     let engine = app::engine(config, Outside::real()?).await?;
     check_names(&engine, &command)?;
     let mut tx = engine.store().begin().await?;
-    let reply =
-        commands::execute(&engine, &mut tx, Asker { who: LOCAL_OWNER, role: Role::Owner }, command, engine.now())
-            .await?;
+    let reply = commands::execute(
+        &engine,
+        &mut tx,
+        Asker { who: LOCAL_OWNER, role: Role::Owner, tapped: false },
+        command,
+        engine.now(),
+    )
+    .await?;
     tx.commit().await?;
     ask::print(&reply, json)
 }

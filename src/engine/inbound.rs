@@ -89,7 +89,7 @@ async fn handle(engine: &Engine, stored: &inbox::Stored, now: DateTime<Utc>) -> 
     let reply = if let What::Outage { since } = incoming.what {
         commands::after_outage(engine, &mut tx, since, now).await?
     } else if let Some(role) = engine.parts.people.get(&incoming.sender) {
-        let asker = Asker { who: &incoming.sender, role: *role };
+        let asker = Asker { who: &incoming.sender, role: *role, tapped: matches!(incoming.what, What::Tap { .. }) };
         answer(engine, &mut tx, asker, stored, &incoming, now).await?
     } else {
         let text = format!("a message from {:?}, who is not known here, was left unanswered", incoming.sender);

@@ -11,6 +11,8 @@ pub struct Asker<'a> {
     pub who: &'a str,
     /// What they may do.
     pub role: Role,
+    /// Whether they tapped a button: the card it is on changes in place.
+    pub tapped: bool,
 }
 
 /// What is answered.

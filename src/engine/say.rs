@@ -385,14 +385,23 @@ pub(super) async fn redraw_cards(
     let shown = outbox::keys_like(conn, &format!("card:{}:", task.id)).await?;
     let newest: BTreeMap<String, String> = shown.iter().cloned().collect();
     for (chat, key) in shown {
-        let message = if newest.get(&chat) == Some(&key) {
-            card(engine, conn, task, now).await?
-        } else {
-            Message::line(format!("✏️ #{} has a newer card below", task.id))
-        };
+        let message =
+            if newest.get(&chat) == Some(&key) { card(engine, conn, task, now).await? } else { older_card(task) };
         outbox::say(conn, &chat, &key, &message, true, now).await?;
     }
     Ok(())
+}
+
+/// Makes every card of a task point to the one that is about to be shown.
+pub(super) async fn retire_cards(conn: &mut Conn, task: &Task, now: DateTime<Utc>) -> Result<(), StoreError> {
+    for (chat, key) in outbox::keys_like(conn, &format!("card:{}:", task.id)).await? {
+        outbox::say(conn, &chat, &key, &older_card(task), true, now).await?;
+    }
+    Ok(())
+}
+
+fn older_card(task: &Task) -> Message {
+    Message::line(format!("✏️ #{} was changed; see the newer card", task.id))
 }
 
 /// The key of the card of a task that this chat shows, if it shows one.

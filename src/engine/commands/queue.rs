@@ -209,7 +209,11 @@ pub(super) async fn change(
     audit::append(conn, now, asker.who, "edited", Some(task.id), &format!("revision {}{note}", task.revision + 1))
         .await?;
     let edited = tasks::get(conn, task.id).await?;
-    say::redraw_cards(engine, conn, &edited, now).await?;
+    if asker.tapped {
+        say::redraw_cards(engine, conn, &edited, now).await?;
+    } else {
+        say::retire_cards(conn, &edited, now).await?;
+    }
     let mut message = say::card(engine, conn, &edited, now).await?;
     if voided > 0 {
         message.intro = format!("Changed after you approved it, so it needs a new tap. {}", message.intro);
