@@ -7,6 +7,8 @@
 use super::clause::{Clause, clauses};
 use super::outside::{outside, people_next};
 use super::settings::settings;
+use super::evidence::{is_verb, says};
+use super::world::unknown_order;
 use super::words::{
     ADD, CHANGE, COMPOUND, DETERMINERS, FAULT, FEATURES, HARMLESS, LIVE_VERBS, MAKE_NEW, NEGATIONS, NOUN_CUES,
     ORDER_CUES, OUTSIDE, PERFORM, PREPOSITIONS, SAFE_VERBS, SUBORDINATORS, SWITCH, TEXT_OR_TEST, TO_PEOPLE, TOLD_OF,
@@ -28,9 +30,9 @@ pub(super) fn find(title: &str, details: &str) -> Option<Lock> {
             let orders = orders(&all, at);
             let what = if outside(clause, &orders) {
                 (Category::ExternalAction, "an external action")
-            } else if settings(clause, &orders) {
+            } else if settings(clause, &orders) && !builds(clause, &orders) {
                 (Category::ConfigChange, "a change of settings, secrets or rights")
-            } else if feature(clause, &orders) {
+            } else if feature(clause, &orders) && !goes_into_docs(&all, at) {
                 (Category::NewFeature, "something new for users")
             } else {
                 return None;
@@ -38,6 +40,11 @@ pub(super) fn find(title: &str, details: &str) -> Option<Lock> {
             Some(Lock { category: what.0, why: format!("its text asks for {}: “{}”", what.1, clause.quote()) })
         })
     })
+}
+
+/// An order by its shape, by a verb that none of the lists has.
+pub(super) fn unknown(clause: &Clause) -> bool {
+    unknown_order(clause, |verb| known_verb(verb) || is_verb(verb) || says(verb))
 }
 
 pub(super) fn has(list: &Words, word: &str) -> bool {
@@ -161,6 +168,24 @@ fn feature(clause: &Clause, orders: &[Order]) -> bool {
         }
     }
     orders.iter().any(|order| makes_new(clause, order))
+}
+
+/// "Add a section about payments and refunds to the handbook": the rest of the clause came behind the "and".
+fn goes_into_docs(all: &[Clause], at: usize) -> bool {
+    all.get(at + 1).is_some_and(|next| {
+        let rest = next.joined && !known_verb(next.get(next.head()));
+        let place = |i| one_of(&["to", "in", "into"], next.before(i, 1)) || one_of(&["to", "in", "into"], next.before(i, 2));
+        rest && (0..next.words.len()).any(|i| has(&TEXT_OR_TEST, next.get(i)) && place(i))
+    })
+}
+
+/// "Build an admin page": the page is what is new, whatever it is for.
+fn builds(clause: &Clause, orders: &[Order]) -> bool {
+    orders.iter().any(|order| {
+        one_of(&["build", "implement", "introduce", "add", "create", "design"], &order.verb)
+            && object(clause, order.object).last().is_some_and(|last| has(&FEATURES, clause.get(last)))
+            && makes_new(clause, order)
+    })
 }
 
 fn makes_new(clause: &Clause, order: &Order) -> bool {

@@ -4,16 +4,18 @@
 
 use super::clause::Clause;
 use super::lock::{Order, has, has_fault, object, one_of, told_of};
+use super::world::{phrase, world};
 use super::words::{
-    CALLS, CODE_NOUNS, COMPOUND, COMPOUND_STRICT, DESCRIBING, DETERMINERS, EVENTS, FAULT, FOREIGN, LIVE, LIVE_VERBS,
+    CALLS, CODE_NOUNS, COMPOUND, COMPOUND_STRICT, DESCRIBING, DETERMINERS, EVENTS, FAULT, FINITE, FOREIGN, LIVE, LIVE_VERBS,
     MOVE_OUT, NOUN_CUES, ORDER_CUES, OUTSIDE, OUTSIDE_PHRASES, PERFORM, RECIPIENTS, REMOTE_PROGRAMS, RESOURCES, RUN,
-    SAFE_VERBS, SYSTEMS, TO_PEOPLE, TOOLS, Words,
+    SAFE_VERBS, SYSTEMS, TO_PEOPLE, TOOLS, TRAFFIC, Words,
 };
 
 pub(super) fn outside(clause: &Clause, orders: &[Order]) -> bool {
     (0..clause.words.len()).any(|i| acts_outside(clause, i))
         || orders.iter().any(|order| order_outside(clause, order))
         || phrase_outside(clause)
+        || world(clause, orders)
 }
 
 fn acts_outside(clause: &Clause, i: usize) -> bool {
@@ -44,11 +46,18 @@ fn base_outside(clause: &Clause, i: usize, noun: bool) -> bool {
     let numbered = clause.get(i + 2).starts_with(|c: char| c.is_ascii_digit() || c == '#');
     let compound = !numbered && has(if noun || i != head { &COMPOUND } else { &COMPOUND_STRICT }, next)
         || (i != head && has(&EVENTS, next) && has(&COMPOUND, clause.get(i + 2)));
+    // "Send fewer queries", "send the header": between parts of a program.
+    let inner = one_of(&["send", "push", "release", "post"], clause.get(i)) && !clause.words.iter().any(|w| w.text == "to");
+    if inner && has(&TRAFFIC, object(clause, i + 1).last().map_or("", |at| clause.get(at))) && !reaches {
+        return false;
+    }
     if has(&RESOURCES, object(clause, i + 1).last().map_or("", |at| clause.get(at))) && !reaches {
         return false;
     }
     if i == head {
-        let statement = noun && has(&FAULT, next);
+        // "Tweet embed breaks the layout": the subject of a statement.
+        let tells = (i + 2..clause.words.len().min(i + 4)).any(|at| has(&FINITE, clause.get(at)));
+        let statement = noun && (has(&FAULT, next) || tells && !has(&DETERMINERS, next));
         return reaches || !compound && !statement;
     }
     if told_of(clause, i) || compound && !(reaches && has(&ORDER_CUES, prev)) {
@@ -164,5 +173,5 @@ fn phrase_outside(clause: &Clause) -> bool {
         return false;
     }
     let text = clause.words.iter().fold(String::from(" "), |text, word| text + &word.text + " ");
-    OUTSIDE_PHRASES.iter().any(|phrase| text.contains(phrase))
+    OUTSIDE_PHRASES.iter().any(|phrase| text.contains(phrase)) || !has_fault(clause) && phrase(&text)
 }

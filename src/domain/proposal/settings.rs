@@ -5,7 +5,7 @@
 use super::clause::Clause;
 use super::lock::{Order, has, object, one_of};
 use super::words::{
-    CHANGE, CODE_NOUNS, CONFIG, DESCRIBING, FAULT, HARMLESS, PREPOSITIONS, PROTECTIONS, SWITCH, TEXT_OR_TEST,
+    CHANGE, CODE_NOUNS, CONFIG, DESCRIBING, FAULT, FEATURES, HARMLESS, LIMITS, PLACES, PREPOSITIONS, PROTECTIONS, SERVERS, SWITCH, TEXT_OR_TEST,
 };
 
 pub(super) fn settings(clause: &Clause, orders: &[Order]) -> bool {
@@ -28,6 +28,11 @@ pub(super) fn settings(clause: &Clause, orders: &[Order]) -> bool {
         in_object && (changes || acts_on_it_whole(clause, &object, verb))
             || changes && (in_place(clause, &object) || clause.words.iter().any(|w| w.text == "whocan"))
             || verb == "make" && made_so(clause, &object)
+            || gives_value(clause, verb, &object)
+            || changes && in_file(clause, &object)
+            || changes && object.clone().any(|i| clause.words[i].variable && !code_follows(clause, i))
+            || switches(clause, order, &object)
+            || verb == "point" && one_of(&["at", "to"], clause.get(object.end))
     })
 }
 
@@ -98,4 +103,42 @@ fn in_place(clause: &Clause, object: &std::ops::Range<usize>) -> bool {
                 && final_noun(clause, i)
                 && (object.end..i).rev().take(3).any(|at| one_of(&["to", "into", "in", "from", "on"], clause.get(at)))
         })
+}
+
+/// "Raise the timeout to 60s", "set DEBUG = True". A version is no value: "bump serde to 1.0.193".
+fn gives_value(clause: &Clause, verb: &str, object: &std::ops::Range<usize>) -> bool {
+    let free = one_of(&["set", "raise", "lower", "increase", "decrease", "reset", "extend", "shorten"], verb);
+    if !free && !one_of(&["bump", "change", "switch", "adjust", "move", "update"], verb) {
+        return false;
+    }
+    let limit = object.clone().any(|i| has(&LIMITS, clause.get(i)));
+    (object.end..clause.words.len()).any(|i| {
+        let value = clause.get(i + 1);
+        let number = value.starts_with(|c: char| c.is_ascii_digit());
+        let unit = number && value.ends_with(|c: char| c.is_ascii_alphabetic());
+        let switch = one_of(&["true", "false", "on", "off", "yes", "no", "none", "null", "zero"], value);
+        one_of(&["to", "from", "at"], clause.get(i)) && (number && (free || limit) || unit || switch)
+    })
+}
+
+/// "… in nginx.conf".
+fn in_file(clause: &Clause, object: &std::ops::Range<usize>) -> bool {
+    (object.start..clause.words.len()).any(|i| {
+        let word = clause.get(i);
+        [".conf", ".cnf", ".cfg", ".ini", ".env", ".properties"].iter().any(|end| word.ends_with(end))
+            || has(&SERVERS, word) && one_of(&["in", "to", "from", "on"], clause.before(i, 1))
+    })
+}
+
+/// "Turn off …", "enable … on the server".
+fn switches(clause: &Clause, order: &Order, object: &std::ops::Range<usize>) -> bool {
+    let verb = order.verb.as_str();
+    let last = object.clone().last().map_or("", |i| clause.get(i));
+    let turned = one_of(&["turn", "switch", "flip", "toggle"], verb)
+        && (order.object..clause.words.len()).any(|i| one_of(&["off", "on"], clause.get(i)));
+    if !turned && !one_of(&["enable", "disable", "activate", "deactivate"], verb) {
+        return false;
+    }
+    let there = (order.object..clause.words.len()).any(|i| has(&PLACES, clause.get(i)));
+    there || !has(&HARMLESS, last) && !has(&CODE_NOUNS, last) && !has(&FEATURES, last)
 }
