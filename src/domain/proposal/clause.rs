@@ -9,6 +9,7 @@ use super::words::{CONJUNCTIONS, FILLERS, PAIRS};
 const LONGEST: usize = 100;
 
 /// One word, lower-case.
+#[derive(Clone)]
 pub(super) struct Word {
     pub(super) text: String,
     /// Written like a name: `Bob`, not `CSV`.

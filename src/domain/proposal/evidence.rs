@@ -5,7 +5,7 @@
 
 use super::clause::{Clause, clauses};
 use super::lock::object;
-use super::table::{ALSO_NOUNS, LABELS, PHRASES, Row, STATEMENT, VERBS, WORDS};
+use super::table::{ALSO_NOUNS, LABELS, OCCASIONS, PHRASES, Row, STATEMENT, VERBS, WORDS};
 use super::words::{DETERMINERS, PREPOSITIONS, SUBORDINATORS};
 use crate::domain::category::Category;
 
@@ -14,7 +14,7 @@ const DETAIL_WORDS: usize = 200;
 /// Verbs that call their object a fault, whatever it is.
 const FIXES: &str = "fix repair resolve debug hotfix";
 /// What a statement says by itself: that something is not as it should be.
-const TOLD: u32 = 6;
+const TOLD: u32 = 7;
 
 /// How much speaks for one category, and what.
 pub(super) struct Score {
@@ -154,7 +154,7 @@ impl Tally {
         let text = format!(" {} ", text.split_whitespace().collect::<Vec<_>>().join(" "));
         for (category, weight, phrases) in PHRASES {
             for phrase in phrases.split('|').map(str::trim) {
-                if text.contains(&format!(" {phrase} ")) {
+                if text.contains(&format!(" {phrase} ")) || text.contains(&format!(" {phrase}s ")) {
                     self.add(*category, *weight, phrase);
                 }
             }
@@ -169,7 +169,8 @@ impl Tally {
         // What the clause is about ends at its verb or at the first preposition.
         let core = (start..object(clause, start + 1).end).take_while(|at| question || told.is_none_or(|verb| *at < verb));
         let noun = core.last();
-        if told.is_some() {
+        // "The newsletter is due on Friday" tells of no fault.
+        if told.is_some() && !clause.words.iter().any(|word| listed(OCCASIONS, &word.text)) {
             self.add(Category::BugFix, if first { TOLD } else { TOLD / 2 }, "it tells what happens");
         }
         for at in head.min(clause.words.len())..clause.words.len() {
@@ -181,6 +182,8 @@ impl Tally {
             let factor = match (first, noun) {
                 (true, Some(noun)) if noun == at => 3,
                 (true, Some(noun)) if at < noun => 2,
+                // "Link to the start page broken": a statement without its verb.
+                (true, _) if told.is_none() && !is_verb_form(clause.get(head)) && at + 1 == clause.words.len() => 2,
                 (true, _) if told.is_some() && told.is_some_and(|verb| at > verb && near(clause, verb, at)) => 2,
                 _ => 1,
             };

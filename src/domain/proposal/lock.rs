@@ -4,11 +4,11 @@
 //! tells of one. Where they can't tell, they lock: a tap costs the owner a second, a mail to all customers more.
 //! They can only add a lock. Left out on purpose: other languages, and what the diff touches; that is looked at on its own.
 
-use super::clause::{Clause, clauses};
+use super::clause::{Clause, Word, clauses};
 use super::outside::{outside, people_next};
 use super::settings::settings;
 use super::evidence::{is_verb, says};
-use super::world::unknown_order;
+use super::world::{DESTROY, REMOVE, unknown_order};
 use super::words::{
     ADD, CHANGE, COMPOUND, DETERMINERS, FAULT, FEATURES, HARMLESS, LIVE_VERBS, MAKE_NEW, NEGATIONS, NOUN_CUES,
     ORDER_CUES, OUTSIDE, PERFORM, PREPOSITIONS, SAFE_VERBS, SUBORDINATORS, SWITCH, TEXT_OR_TEST, TO_PEOPLE, TOLD_OF,
@@ -22,29 +22,54 @@ pub(super) struct Lock {
     pub(super) why: String,
 }
 
-/// The first order for something locked in title or details.
+/// The first order for something locked in title or details; one that leaves the repository before one that stays.
 pub(super) fn find(title: &str, details: &str) -> Option<Lock> {
-    [title, details].into_iter().find_map(|text| {
-        let all = clauses(text);
-        all.iter().enumerate().find_map(|(at, clause)| {
+    let mut new = None;
+    for text in [title, details] {
+        let mut all = clauses(text);
+        let passives: Vec<Clause> = all.iter().filter_map(passive).collect();
+        all.extend(passives);
+        for (at, clause) in all.iter().enumerate() {
             let orders = orders(&all, at);
             let what = if outside(clause, &orders) {
                 (Category::ExternalAction, "an external action")
             } else if settings(clause, &orders) && !builds(clause, &orders) {
                 (Category::ConfigChange, "a change of settings, secrets or rights")
-            } else if feature(clause, &orders) && !goes_into_docs(&all, at) {
+            } else if new.is_none() && feature(clause, &orders) && !goes_into_docs(&all, at) {
                 (Category::NewFeature, "something new for users")
             } else {
-                return None;
+                continue;
             };
-            Some(Lock { category: what.0, why: format!("its text asks for {}: “{}”", what.1, clause.quote()) })
-        })
-    })
+            let lock = Lock { category: what.0, why: format!("its text asks for {}: “{}”", what.1, clause.quote()) };
+            if lock.category != Category::NewFeature {
+                return Some(lock);
+            }
+            new = Some(lock);
+        }
+    }
+    new
+}
+
+/// "The password should be reset too" as "reset the password".
+fn passive(clause: &Clause) -> Option<Clause> {
+    const WANTED: &[&str] = &["should", "must", "shall", "to", "could", "can", "will"];
+    let be = (1..clause.words.len()).find(|at| {
+        one_of(&["be", "get"], clause.get(*at)) && one_of(WANTED, clause.before(*at, 1)) && !told_of(clause, *at)
+    })?;
+    let done = clause.words.get(be + 1)?;
+    let verb = ["", "d", "ed"].iter().filter_map(|end| done.text.strip_suffix(end)).find(|verb| known_verb(verb))?;
+    if has(&SUBORDINATORS, clause.get(clause.head())) || has(&SAFE_VERBS, verb) {
+        return None;
+    }
+    let subject = clause.words[..be - 1].iter().filter(|word| !one_of(&["has", "have", "needs", "need"], &word.text));
+    let mut words = vec![Word { text: verb.to_owned(), name: false, variable: false }];
+    words.extend(subject.cloned());
+    Some(Clause { words, joined: false })
 }
 
 /// An order by its shape, by a verb that none of the lists has.
-pub(super) fn unknown(clause: &Clause) -> bool {
-    unknown_order(clause, |verb| known_verb(verb) || is_verb(verb) || says(verb))
+pub(super) fn unknown(clause: &Clause, later: bool) -> bool {
+    unknown_order(clause, later, |verb| known_verb(verb) || is_verb(verb) || says(verb))
 }
 
 pub(super) fn has(list: &Words, word: &str) -> bool {
@@ -96,7 +121,7 @@ fn inherited(all: &[Clause], at: usize) -> Option<String> {
 
 fn known_verb(word: &str) -> bool {
     let base = base_of(word);
-    [&SAFE_VERBS, &CHANGE, &MAKE_NEW, &ADD, &PERFORM, &TO_PEOPLE, &SWITCH, &LIVE_VERBS]
+    [&SAFE_VERBS, &CHANGE, &MAKE_NEW, &ADD, &PERFORM, &TO_PEOPLE, &SWITCH, &LIVE_VERBS, &DESTROY, &REMOVE]
         .iter()
         .any(|list| has(list, &base))
         || OUTSIDE.iter().any(|verb| verb.base == base && !verb.noun)
@@ -195,7 +220,8 @@ fn makes_new(clause: &Clause, order: &Order) -> bool {
         return people_next(clause, order.object.saturating_sub(1));
     }
     let Some(last) = object.clone().last().map(|i| clause.get(i)) else { return false };
-    if has(&HARMLESS, last) || object.clone().any(|i| has(&TEXT_OR_TEST, clause.get(i))) {
+    // "Build it": what is built stands elsewhere.
+    if one_of(&["it", "this", "them"], last) || has(&HARMLESS, last) || object.clone().any(|i| has(&TEXT_OR_TEST, clause.get(i))) {
         return false;
     }
     if has(&MAKE_NEW, verb) {

@@ -31,7 +31,7 @@ pub fn propose(title: &str, details: &str) -> Proposal {
     if let Some(found) = lock::find(title, details) {
         return Proposal { category: found.category, sure: true, why: found.why };
     }
-    if let Some(clause) = clause::clauses(title).iter().find(|clause| lock::unknown(clause)) {
+    if let Some((_, clause)) = clause::clauses(title).iter().enumerate().find(|(n, clause)| lock::unknown(clause, *n > 0)) {
         return doubt(&format!("I don't know what “{}” would do", clause.quote()));
     }
     let scores = evidence::weigh(title, details);
@@ -66,7 +66,7 @@ fn doubt(why: &str) -> Proposal {
 }
 
 /// Points below which nothing is proposed.
-const LEAST: u32 = 5;
+const LEAST: u32 = 7;
 /// Points by which an auto-approved category must lead the best locked one.
 const MARGIN: u32 = 2;
 

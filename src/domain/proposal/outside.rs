@@ -8,7 +8,7 @@ use super::world::{phrase, world};
 use super::words::{
     CALLS, CODE_NOUNS, COMPOUND, COMPOUND_STRICT, DESCRIBING, DETERMINERS, EVENTS, FAULT, FINITE, FOREIGN, LIVE, LIVE_VERBS,
     MOVE_OUT, NOUN_CUES, ORDER_CUES, OUTSIDE, OUTSIDE_PHRASES, PERFORM, RECIPIENTS, REMOTE_PROGRAMS, RESOURCES, RUN,
-    SAFE_VERBS, SYSTEMS, TO_PEOPLE, TOOLS, TRAFFIC, Words,
+    SAFE_VERBS, SYSTEMS, TO_PEOPLE, TOOLS, STORES, TRAFFIC, Words,
 };
 
 pub(super) fn outside(clause: &Clause, orders: &[Order]) -> bool {
@@ -57,7 +57,7 @@ fn base_outside(clause: &Clause, i: usize, noun: bool) -> bool {
     if i == head {
         // "Tweet embed breaks the layout": the subject of a statement.
         let tells = (i + 2..clause.words.len().min(i + 4)).any(|at| has(&FINITE, clause.get(at)));
-        let statement = noun && (has(&FAULT, next) || tells && !has(&DETERMINERS, next));
+        let statement = noun && (has(&FAULT, next) || next == "of" || tells && !has(&DETERMINERS, next));
         return reaches || !compound && !statement;
     }
     if told_of(clause, i) || compound && !(reaches && has(&ORDER_CUES, prev)) {
@@ -158,14 +158,19 @@ fn order_outside(clause: &Clause, order: &Order) -> bool {
             .skip(order.object)
             .any(|(i, word)| has(&LIVE, &word.text) && !has(&CODE_NOUNS, clause.get(i + 1)))
         || has(&MOVE_OUT, verb) && goes_to_system(clause, order.object)
-        || one_of(&["make", "set", "turn"], verb) && last == "public"
+        || one_of(&["make", "set", "turn"], verb) && last == "public" && !within(&STORES)
+}
+
+/// One for an article after the word at `i`: "on the app-store".
+fn skip(clause: &Clause, i: usize) -> usize {
+    usize::from(one_of(&["the", "our", "my"], clause.get(i + 1)))
 }
 
 /// "… to Stripe": a system that is somebody else's, or a live one.
 fn goes_to_system(clause: &Clause, start: usize) -> bool {
     !has_fault(clause)
         && (start..clause.words.len())
-            .any(|i| one_of(&["to", "into", "with", "on"], clause.get(i)) && has(&SYSTEMS, clause.get(i + 1)))
+            .any(|i| one_of(&["to", "into", "with", "on"], clause.get(i)) && has(&SYSTEMS, clause.get(i + 1 + skip(clause, i))))
 }
 
 fn phrase_outside(clause: &Clause) -> bool {

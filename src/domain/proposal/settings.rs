@@ -50,7 +50,7 @@ fn final_noun(clause: &Clause, i: usize) -> bool {
 fn made_so(clause: &Clause, object: &std::ops::Range<usize>) -> bool {
     let mut from_end = object.clone().rev().map(|i| clause.get(i));
     let last = from_end.next().unwrap_or_default();
-    if has(&CONFIG, last) {
+    if has(&CONFIG, last) || one_of(&["public", "private", "writable", "readable", "executable", "accessible"], last) {
         return true;
     }
     !one_of(&["faster", "quicker", "smaller", "cheaper"], last)
@@ -140,5 +140,5 @@ fn switches(clause: &Clause, order: &Order, object: &std::ops::Range<usize>) -> 
         return false;
     }
     let there = (order.object..clause.words.len()).any(|i| has(&PLACES, clause.get(i)));
-    there || !has(&HARMLESS, last) && !has(&CODE_NOUNS, last) && !has(&FEATURES, last)
+    there || !has(&HARMLESS, last) && !has(&CODE_NOUNS, last) && (turned || !has(&FEATURES, last))
 }

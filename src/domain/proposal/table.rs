@@ -30,8 +30,9 @@ pub(super) const LABELS: &[Row] = &[
 /// The first verb of the title: it nearly always names the kind of work.
 pub(super) const VERBS: &[Row] = &[
     (BugFix, 9, "fix repair resolve correct debug hotfix patch unbreak"),
-    (BugFix, 7, "handle prevent escape sanitize sanitise guard catch tolerate"),
-    (BugFix, 5, "ensure validate respect reject restore treat honour honor"),
+    (BugFix, 9, "can't cant cannot couldn't won't wont doesn't doesnt unable fails failed"),
+    (BugFix, 7, "revert handle prevent escape sanitize sanitise guard catch tolerate"),
+    (BugFix, 7, "ensure validate respect reject restore treat honour honor"),
     (BugFix, 3, "avoid stop check return don't dont never"),
     (
         Performance,
@@ -57,8 +58,9 @@ pub(super) const VERBS: &[Row] = &[
     (NewFeature, 8, "implement support let introduce offer redesign provide integrate develop design"),
     (NewFeature, 6, "show display allow highlight"),
     (NewFeature, 5, "add create build extend include have"),
-    (ConfigChange, 7, "enable disable turn configure revoke grant whitelist allowlist blacklist renew activate deactivate"),
-    (ConfigChange, 5, "set raise lower increase decrease point swap change adjust"),
+    (ConfigChange, 7, "enable disable turn configure revoke grant whitelist allowlist blacklist renew activate deactivate block unblock ban unban"),
+    (ConfigChange, 7, "set raise lower increase decrease point swap"),
+    (ConfigChange, 5, "change adjust"),
     (ExternalAction, 7, "cancel order book wire contact hire announce"),
 ];
 
@@ -68,18 +70,19 @@ pub(super) const WORDS: &[Row] = &[
         BugFix,
         4,
         "crash segfault panic exception deadlock traceback stacktrace regression bug hang freeze stuck flaky garbled \
-         corrupt corrupted infinite off-by-one overflow underflow leak race vanish disappear unreadable unresponsive \
+         corrupt corrupted infinite off-by-one overflow underflow leak race vanish disappear unreadable \
          xss injection vulnerability cve nan misaligned flicker malformed incorrect incorrectly wrongly silently glitch \
-         edge-case broken wrong mismatch inconsistent unexpected bogus mojibake",
+         edge-case wrong duplicate duplicated mismatch robust robustness incompatible unusable issue problem trouble weird strange inconsistent unexpected bogus mojibake",
     ),
-    (BugFix, 3, "fail failure error lose lost ignored blank duplicate duplicated truncated overlap overlapping cannot unable never invisible"),
-    (BugFix, 2, "missing invalid undefined null nil nothing twice warning crashed empty escape eintr"),
+    (BugFix, 5, "broken crashes crashing"),
+    (BugFix, 3, "missing fail failure error lose lost ignored blank truncated overlap overlapping cannot unable never invisible"),
+    (BugFix, 2, "invalid undefined unresponsive null nil nothing twice warning crashed empty escape eintr"),
     (
         Performance,
         4,
         "slow slower slowly slowness sluggish laggy lag janky jank performance perf latency throughput faster quicker \
          speedup bottleneck optimization optimisation quadratic allocation overhead inefficient redundant lazily lazy \
-         forever cpu recompute refetch reparse rerender re-render reallocate allocate stutter",
+         forever cpu recompute refetch reparse rerender re-render reallocate allocate stutter excessive oom",
     ),
     (
         Performance,
@@ -98,7 +101,7 @@ pub(super) const WORDS: &[Row] = &[
         4,
         "doc documentation readme changelog docstring jsdoc javadoc rustdoc godoc guide tutorial manual handbook wiki \
          faq howto how-to walkthrough diagram glossary quickstart typo grammar spelling cookbook runbook manpage \
-         contributing swagger troubleshooting",
+         contributing swagger troubleshooting instruction",
     ),
     (Documentation, 3, "comment architecture overview wording unclear outdated screenshot explanation chapter tutorial"),
     (Documentation, 2, "example sample description reference section explain"),
@@ -107,15 +110,17 @@ pub(super) const WORDS: &[Row] = &[
         4,
         "ci refactor refactoring cleanup dependency deps lint linter clippy eslint prettier rustfmt coverage fixture \
          dockerfile makefile lockfile deprecated unused pre-commit dependabot renovate housekeeping maintenance \
-         infrastructure vacuum rotation toolchain obsolete formatting vitest jest pytest mocha",
+         infrastructure vacuum rotation toolchain obsolete formatting vitest jest pytest mocha editorconfig .editorconfig \
+         gitignore .gitignore tsconfig eslintrc annotation typing imports",
     ),
     (
         Infrastructure,
         3,
-        "test dead temp temporary tmp stale legacy import helper boilerplate edition log backup disk prune tidy \
-         hook jquery expired",
+        "test dead temp temporary tmp stale legacy helper boilerplate edition logs prune tidy jquery expired circular \
+         useless",
     ),
-    (Infrastructure, 2, "workflow pipeline library lib module version monorepo crate reindex purge archive util class"),
+    (Infrastructure, 2, "log backup disk hook license copyright workflow pipeline library lib module version monorepo crate reindex purge archive util class code \
+         function method variable callback async enum script compatibility python"),
     (NewFeature, 5, "ability wizard redesign feature keybinding shortcut"),
     (NewFeature, 4, "new support plugin dashboard option theme onboarding integration wish"),
     (NewFeature, 2, "button page mode endpoint translation bulk filter ui recurring export"),
@@ -134,20 +139,20 @@ pub(super) const PHRASES: &[Row] = &[
     (
         BugFix,
         8,
-        "no longer|does nothing|out of range|out of bounds|off by one|off by|stack overflow|data loss|edge case|null check",
+        "no longer|does nothing|undefined behaviour|undefined behavior|double free|out of range|out of bounds|off by one|off by|stack overflow|data loss|edge case|null check",
     ),
-    (Performance, 9, "n+1|takes forever|takes too long|takes ages|too slow|event loop|main thread|ui thread"),
+    (Performance, 9, "o n^2|o n|n+1|takes forever|takes too long|takes ages|too slow|event loop|main thread|ui thread"),
     (
         Performance,
         7,
         "round trip|round trips|full scan|seq scan|table scan|hot path|hot loop|memory usage|memory use|\
-         memory consumption|cpu usage|load time|response time|cold start|at 100%|in a loop|lazy load",
+         memory consumption|cpu usage|load time|response time|cold start|at 100%|in a loop|lazy load|binary search|too many|too much|load times",
     ),
-    (Performance, 4, "on every|each time|every time|per row|in memory|per request|whole tree|instead of one"),
+    (Performance, 4, "on every|each time|every time|per row|in memory|per request|whole tree|instead of one|at once"),
     (Documentation, 10, "man page|doc comment|release notes|upgrade guide|migration guide|getting started"),
     (Documentation, 8, "how do i|how does|write up|write down|docs for|documentation for"),
     (Documentation, 4, "code sample|out of date|how to"),
-    (Infrastructure, 8, "get rid of|dead code|tech debt|technical debt|clean up|log rotation|type hints|unit test|unit tests"),
+    (Infrastructure, 8, "get rid of|dead code|tech debt|technical debt|clean up|log rotation|type hints|unit test|unit tests|type annotations|strict mode|license header"),
     (
         NewFeature,
         12,
@@ -158,15 +163,20 @@ pub(super) const PHRASES: &[Row] = &[
 ];
 
 /// Verbs of a statement: with one of them in its main clause a title tells what happens, and mostly what goes wrong.
-pub(super) const STATEMENT: &str = "is are was were isn't isnt aren't arent does doesn't doesnt don't dont did didn't \
+pub(super) const STATEMENT: &str = "is not are was were isn't isnt aren't arent does doesn't doesnt don't dont did didn't \
     didnt has hasn't can't cant cannot won't wont stays stay jumps shows drops loses ignores covers overlaps breaks returns \
     throws exits accepts rejects chokes disappears appears freezes hangs flickers resets duplicates forgets swallows \
     truncates overwrites skips prints gets get leaks sticks closes opens renders displays leaves keeps goes fails fail \
-    crashes crash panics raises uses lacks lack misses contains takes took needs scans blocks fires feels becomes \
+    crashes crash panics raises uses lacks lack misses contains contain takes took scans blocks fires feels becomes \
     triggers creates deletes sends arrive arrives matches match eats hides moves reports reads writes logs produces \
     segfaults deadlocks causes counts converts crops cuts turns stops starts works assumes expects logged vanishes sees \
     removes sorts rounds replaces retries reloads strips escapes misses claims says refuses happens fetches grows \
     recomputes rerenders dominates eats spends";
+
+/// With one of these a statement tells what is to happen rather than what goes wrong.
+pub(super) const OCCASIONS: &str = "due overdue waiting wants asked asks expires expired expiring must should tomorrow today \
+    tonight monday tuesday wednesday thursday friday saturday sunday ready pending unpaid deadline soon owed owe owes \
+    needs need want";
 
 /// Verbs that are as often a noun: with a statement behind them they are its subject.
 pub(super) const ALSO_NOUNS: &str = "search build test cache log comment import export sort release profile batch index \

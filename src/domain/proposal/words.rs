@@ -99,7 +99,7 @@ pub(super) static RECIPIENTS: Words = Words::new(
      world press staff employees colleagues coworkers boss ceo manager support friends family patients students \
      parents me him her them us admins admin provider supplier landlord accountant bank sponsor sponsors tester testers \
      maintainer maintainers reviewer reviewers stakeholder stakeholders management sales marketing developers devs \
-     reporter reporters journalist journalists community mom mum dad wife husband buyer buyers tenant tenants lawyer \
+     reporter reporters contributor contributors hoster subscribers journalist journalists community mom mum dad wife husband buyer buyers tenant tenants lawyer \
      slack twitter facebook instagram linkedin reddit mastodon youtube tiktok discord \
      telegram whatsapp github gitlab npm pypi crates dockerhub production prod live staging master main origin \
      upstream app-store appstore s3 cdn stripe paypal twilio sendgrid mailchimp zapier salesforce hubspot",
@@ -262,7 +262,7 @@ pub(super) const OUTSIDE_PHRASES: &[&str] = &[
 
 /// What is done to a live system.
 pub(super) static LIVE_VERBS: Words = Words::new(
-    "run apply migrate restart reboot delete drop truncate wipe execute change update switch roll install upgrade \
+    "run kick start trigger apply migrate restart reboot delete drop truncate wipe execute change update switch roll install upgrade \
      clear purge flush shut stop kill reset restore vacuum",
 );
 
@@ -276,7 +276,7 @@ pub(super) static MOVE_OUT: Words = Words::new(
 pub(super) static SYSTEMS: Words = Words::new(
     "slack twitter facebook instagram linkedin reddit mastodon youtube tiktok discord telegram whatsapp github \
      gitlab npm pypi crates dockerhub production prod live origin upstream s3 cdn stripe paypal twilio \
-     sendgrid mailchimp zapier salesforce hubspot google aws notion jira",
+     sendgrid mailchimp zapier salesforce hubspot google aws notion jira app-store cdn testflight",
 );
 
 /// Live systems.
@@ -305,19 +305,22 @@ pub(super) static SERVERS: Words = Words::new(
      grafana prometheus sshd iptables ufw",
 );
 
+/// Places for files, of which "public" is a setting.
+pub(super) static STORES: Words = Words::new("bucket buckets folder folders directory directories port share volume");
+
 /// Where running systems are.
 pub(super) static PLACES: Words = Words::new("server servers production prod live staging cluster host gateway vps box");
 
 /// Protections: switching one off or on is a change of access.
 pub(super) static PROTECTIONS: Words = Words::new(
     "auth authentication authorization authorisation 2fa mfa tls ssl https cors csrf sandbox firewall two-factor \
-     encryption access login signature antivirus selinux verification captcha \
+     encryption access ip ips login signature antivirus selinux verification captcha \
      rate-limit ratelimit moderation backups monitoring alerts alerting firewall's vpn sso",
 );
 
 /// What is done to a protection.
 pub(super) static SWITCH: Words =
-    Words::new("disable enable bypass skip turn remove relax loosen weaken grant revoke give restrict deny require");
+    Words::new("disable enable bypass skip turn remove relax loosen weaken grant revoke give restrict deny require block unblock ban unban allow");
 
 /// What changes a setting, or lets a secret out.
 pub(super) static CHANGE: Words = Words::new(
@@ -412,6 +415,9 @@ pub(super) const PAIRS: &[(&str, &str, &str)] = &[
     ("pull", "requests", "pullrequest"),
     ("merge", "requests", "pullrequest"),
     ("log", "level", "loglevel"),
+    ("mailing", "lists", "mailing-list"),
+    ("app", "stores", "app-store"),
+    ("play", "stores", "app-store"),
     ("rate", "limits", "ratelimit"),
     ("who", "can", "whocan"),
     ("third", "party", "third-party"),

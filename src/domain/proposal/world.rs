@@ -4,13 +4,15 @@
 //! Left out on purpose: whether the thing named exists.
 
 use super::clause::Clause;
-use super::lock::{Order, has, has_fault, object, one_of};
-use super::words::{COMPOUND, DETERMINERS, LIVE, PREPOSITIONS, SUBORDINATORS, SYSTEMS, Words};
+use super::lock::{Order, has, has_fault, object, one_of, told_of};
+use super::words::{
+    COMPOUND, DESCRIBING, DETERMINERS, LIVE, NOUN_CUES, PREPOSITIONS, RECIPIENTS, SUBORDINATORS, SYSTEMS, Words,
+};
 
 /// Ends what is stored.
-static DESTROY: Words = Words::new("delete drop wipe erase purge truncate destroy nuke shred empty");
+pub(super) static DESTROY: Words = Words::new("delete drop wipe erase purge truncate destroy nuke shred empty");
 /// Ends it too, but said of code as often.
-static REMOVE: Words = Words::new("remove clear clean flush kill expire prune archive");
+pub(super) static REMOVE: Words = Words::new("remove clear clean tidy flush kill expire prune archive empty sort organize organise");
 /// What is stored for people.
 static DATA: Words = Words::new(
     "database databases db dbs table tables schema account accounts user users customer customers client clients data \
@@ -18,12 +20,18 @@ static DATA: Words = Words::new(
      repositories branch branches mailbox mails emails tickets orders invoices everything server servers vm vms disk \
      partition cluster namespace instance instances profile profiles contacts subscribers photos uploads domain",
 );
+/// What does not stand in a repository, so that tidying it is done to the thing itself.
+static KEPT_OUTSIDE: Words = Words::new(
+    "users customers accounts backups snapshots branches bucket buckets repo repository issues tickets inbox mailbox \
+     backlog board mailing-list subscribers contacts photos invoices vms instances volumes droplets domains spammers",
+);
 /// What is thrown away all the time.
 static THROWAWAY: Words = Words::new(
     "temp temporary tmp log logs cache cached caches fixture fixtures mock mocks fake dummy dead scratch sample unused \
      in-memory build artifacts",
 );
 
+static MACHINES: Words = Words::new("server servers vm vms machine machines box host hosts router instance instances cluster pod pods");
 static MONEY: Words = Words::new(
     "money funds amount payment payments salary salaries fee fees dollar dollars euro euros usd eur deposit cash \
      invoice invoices bill bills",
@@ -44,7 +52,8 @@ static BRANCHES: Words =
     Words::new("main master trunk production prod live release staging upstream origin stable develop default");
 static TRACKER: Words = Words::new(
     "issue issues ticket tickets pr prs mr mrs pullrequest pullrequests discussion discussions thread threads review \
-     reviews bugreport milestone milestones",
+     reviews report reports question questions comments email emails mail mails message messages complaint complaints \
+     milestone milestones",
 );
 
 /// Tries something, on whatever it is pointed at.
@@ -99,7 +108,9 @@ const PHRASES: &[&str] = &[
     " sign up for ",
     " roll back production ",
     " roll back prod ",
+    " hand over ",
     " hand it over ",
+    " pass it on ",
     " cut over ",
     " flip the switch ",
 ];
@@ -108,9 +119,18 @@ const PHRASES: &[&str] = &[
 static TOKENS_OF_CONTACT: Words = Words::new("call ring shout ping note line mail message hint heads-up buzz email text");
 
 pub(super) fn world(clause: &Clause, orders: &[Order]) -> bool {
+    if has(&DESCRIBING, clause.get(clause.head())) {
+        return false;
+    }
+    let merge = (0..clause.words.len())
+        .filter(|at| clause.get(*at) == "merge" && !has(&NOUN_CUES, clause.before(*at, 1)) && !told_of(clause, *at))
+        .map(|at| Order { object: at + 1, verb: "merge".to_owned() });
+    if merge.into_iter().any(|order| merges(&Seen::new(clause, &order))) {
+        return true;
+    }
     orders.iter().any(|order| {
-        let order = Seen { clause, verb: &order.verb, start: order.object, object: object(clause, order.object) };
-        destroys(&order) || spends(&order) || merges(&order) || tries_live(&order) || tells(&order)
+        let order = Seen::new(clause, order);
+        destroys(&order) || restarts(&order) || undoes(&order) || touches(&order) || spends(&order) || merges(&order) || tries_live(&order) || tells(&order)
     })
 }
 
@@ -127,7 +147,11 @@ struct Seen<'a> {
     object: std::ops::Range<usize>,
 }
 
-impl Seen<'_> {
+impl<'a> Seen<'a> {
+    fn new(clause: &'a Clause, order: &'a Order) -> Self {
+        Self { clause, verb: &order.verb, start: order.object, object: object(clause, order.object) }
+    }
+
     fn within(&self, list: &Words) -> bool {
         self.object.clone().any(|at| has(list, self.clause.get(at)))
     }
@@ -136,11 +160,13 @@ impl Seen<'_> {
         self.object.clone().last().map_or("", |at| self.clause.get(at))
     }
 
-    /// A word of `list` right behind one of `before`.
+    /// A word of `list` behind one of `before`, with nothing but what belongs to it in between.
     fn behind(&self, before: &[&str], list: &Words) -> bool {
         (self.start..self.clause.words.len()).any(|at| {
-            let next = (at + 1..at + 4).find(|next| !has(&DETERMINERS, self.clause.get(*next))).unwrap_or(at + 1);
-            one_of(before, self.clause.get(at)) && has(list, self.clause.get(next))
+            one_of(before, self.clause.get(at))
+                && (at + 1..at + 5)
+                    .take_while(|next| !has(&PREPOSITIONS, self.clause.get(*next)))
+                    .any(|next| has(list, self.clause.get(next)) && !has(&COMPOUND, self.clause.get(next + 1)))
         })
     }
 
@@ -158,9 +184,49 @@ fn destroys(order: &Seen) -> bool {
         return true;
     }
     let stored = has(&DATA, order.last()) && !order.within(&THROWAWAY);
-    let belongs = ["database", "databases", "db", "users", "customers", "accounts", "data", "everything", "backups", "branches"];
-    stored && (strong || one_of(&belongs, order.last()) && !one_of(&["clean", "clear", "flush"], order.verb))
+    stored && strong
+        || has(&KEPT_OUTSIDE, order.last()) && !order.within(&THROWAWAY)
+        || one_of(&["database", "databases", "db", "data", "everything"], order.last()) && order.verb == "remove"
 }
+
+fn restarts(order: &Seen) -> bool {
+    one_of(&["restart", "reboot", "reprovision", "resize", "failover"], order.verb) && has(&MACHINES, order.last())
+}
+
+/// "Revert the last release", "rerun the failed payments".
+fn undoes(order: &Seen) -> bool {
+    one_of(&["revert", "undo", "rollback", "roll", "retry", "rerun", "redo", "repeat", "replay"], order.verb)
+        && has(&DONE, order.last())
+        && !has_fault(order.clause)
+}
+
+/// Not the code but the thing itself: the live database, a server, a service's console, one customer's order.
+fn touches(order: &Seen) -> bool {
+    let clause = order.clause;
+    let here = |at: usize| clause.get(at);
+    let said = order.start..clause.words.len();
+    let live = said.clone().any(|at| has(&LIVE, here(at)) && (has(&DATA, here(at + 1)) || has(&MACHINES, here(at + 1))));
+    let console = said.clone().any(|at| one_of(&["in", "on", "at"], here(at)) && (at + 1..at + 5).any(|at| has(&CONSOLES, here(at))));
+    let one = said.clone().any(|at| has(&INSTANCES, here(at)) && here(at + 1).trim_start_matches('#').starts_with(|c: char| c.is_ascii_digit()));
+    let machine = has(&OPERATE, order.verb) && (has(&MACHINES, order.last()) || order.behind(&["on"], &MACHINES));
+    let quarrel = one_of(&["complaint", "complaints", "dispute", "disputes", "chargeback", "chargebacks"], order.last());
+    let given = one_of(&["hand", "pass", "deliver", "demo", "present", "bring", "sell"], order.verb) && order.behind(&["to"], &RECIPIENTS);
+    (live || one || quarrel) && !has_fault(clause) || console && has(&SYSTEMS_OR_EDIT, order.verb) || machine || given
+}
+
+/// What is done to machines.
+static OPERATE: Words = Words::new("kill stop install upgrade update patch reboot shut free reinstall provision edit uninstall");
+/// What is changed in a console.
+static SYSTEMS_OR_EDIT: Words = Words::new("fix correct change update set edit add remove create delete configure check adjust put enter enable disable");
+static CONSOLES: Words = Words::new("dashboard console portal backend-ui cpanel");
+static DONE: Words = Words::new(
+    "release releases deploy deploys deployment deployments rollout payment payments refund refunds charges migration \
+     migrations webhooks mailing newsletter",
+);
+/// What is meant with a number behind it is one of them, not the code for all.
+static INSTANCES: Words = Words::new(
+    "order customer user account invoice client item booking subscription payment member ticket refund shipment",
+);
 
 fn spends(order: &Seen) -> bool {
     let first = order.clause.get(order.start);
@@ -184,7 +250,9 @@ fn merges(order: &Seen) -> bool {
                 || order.within(&BRANCHES) && !has(&COMPOUND, order.last())
         }
         "close" | "reopen" | "label" | "triage" | "approve" | "answer" | "react" | "reply" | "respond" => {
-            has(&TRACKER, order.last()) || order.behind(&["to", "on", "in"], &TRACKER)
+            has(&TRACKER, order.last())
+                || order.verb == "close" && one_of(&["it", "them"], order.last())
+                || order.behind(&["to", "on", "in"], &TRACKER)
         }
         "comment" => order.behind(&["on", "in"], &TRACKER),
         "tag" => one_of(&["it", "release", "version"], order.last()) || order.last().starts_with('v'),
@@ -208,6 +276,7 @@ fn tells(order: &Seen) -> bool {
     match order.verb {
         // "Let the customers know".
         "let" => order.anywhere(&KNOW) && !one_of(&["know"], clause.get(order.start)),
+        "get" | "bring" => one_of(&["out", "live"], order.last()) || order.behind(&["out"], &TO),
         "keep" => order.anywhere(&POSTED),
         "give" | "drop" | "shoot" | "leave" | "hand" => {
             order.object.len() > 2 - usize::from(order.last() == "heads-up")
@@ -218,6 +287,7 @@ fn tells(order: &Seen) -> bool {
     }
 }
 
+static TO: Words = Words::new("to");
 static KNOW: Words = Words::new("know");
 static POSTED: Words = Words::new("posted informed updated");
 
@@ -229,13 +299,24 @@ static NO_ORDER: Words = Words::new(
      including especially e.g i.e etc",
 );
 
+/// Verbs of errands rather than of code.
+static ERRANDS: Words = Words::new(
+    "put get take bring give hand buy sell ask sign cancel call phone visit meet convince arrange organise organize \
+     apply obtain collect contact negotiate discuss schedule confirm chmod chown",
+);
+/// Of these, those that code does too; they count only behind something else.
+static ALSO_CODE: Words = Words::new("put get take bring give apply collect confirm call");
+
 /// An order by its shape, "… and zap the list", by a verb that nobody here knows; the title's first is `first`.
 ///
 /// It locks nothing by itself, but it keeps a text from being called clear.
-pub(super) fn unknown_order(clause: &Clause, known: impl Fn(&str) -> bool) -> bool {
+pub(super) fn unknown_order(clause: &Clause, later: bool, known: impl Fn(&str) -> bool) -> bool {
     let head = clause.head();
     let verb = clause.get(head);
     let shaped = has(&DETERMINERS, clause.get(head + 1)) && !one_of(&["new", "one"], clause.get(head + 1));
+    if has(&ERRANDS, verb) && clause.get(head + 1) != "rid" && !has_fault(clause) {
+        return later || !has(&ALSO_CODE, verb);
+    }
     shaped
         && !verb.is_empty()
         && !verb.ends_with("ing")
