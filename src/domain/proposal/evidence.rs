@@ -5,8 +5,8 @@
 
 use super::clause::{Clause, clauses};
 use super::lock::object;
-use super::table::{ALSO_NOUNS, LABELS, OCCASIONS, PHRASES, Row, STATEMENT, VERBS, WORDS};
-use super::words::{DETERMINERS, PREPOSITIONS, SUBORDINATORS};
+use super::table::{ALSO_NOUNS, ALSO_PLURALS, LABELS, OCCASIONS, PHRASES, Row, STATEMENT, VERBS, WORDS};
+use super::words::{DETERMINERS, HARMLESS, PREPOSITIONS, SUBORDINATORS};
 use crate::domain::category::Category;
 
 /// Words of the details that count; a pasted log is no argument.
@@ -51,6 +51,16 @@ pub(super) fn weigh(title: &str, details: &str) -> Vec<Score> {
     let mut scores = tally.0;
     scores.sort_by_key(|score| (std::cmp::Reverse(score.points), score.category != Category::BugFix));
     scores
+}
+
+/// The title's clauses behind its label or the part it names.
+pub(super) fn orders_of(title: &str) -> Vec<Clause> {
+    let (label, rest) = label(title);
+    let mut all = clauses(rest);
+    if label.is_none() && is_subject(rest, &all) {
+        all.remove(0);
+    }
+    all
 }
 
 /// `fix(parser): rest`, `[Bug] rest`, `Feature request: rest`: the label's last word, and the rest.
@@ -103,7 +113,10 @@ fn statement(clause: &Clause) -> Option<usize> {
     let head = clause.head();
     let told = (head + 1..clause.words.len())
         .take_while(|at| !SUBORDINATORS.has(clause.get(*at)))
-        .find(|at| listed(STATEMENT, clause.get(*at)) && !DETERMINERS.has(clause.before(*at, 1)));
+        .find(|at| {
+            let plural = *at == head + 1 && listed(ALSO_NOUNS, clause.get(head)) && listed(ALSO_PLURALS, clause.get(*at));
+            listed(STATEMENT, clause.get(*at)) && !DETERMINERS.has(clause.before(*at, 1)) && !plural
+        });
     let order = is_verb(clause.get(head)) && !listed(ALSO_NOUNS, clause.get(head));
     let asked = SUBORDINATORS.has(clause.get(head)) && listed(STATEMENT, clause.get(head + 1));
     told.filter(|_| !order).or(asked.then_some(head + 1))
@@ -112,8 +125,9 @@ fn statement(clause: &Clause) -> Option<usize> {
 /// Whether the word speaks for an auto-approved category by itself.
 pub(super) fn says(word: &str) -> bool {
     let forms = forms(word);
-    WORDS.iter().any(|(category, _, words)| {
-        category.auto_approved_by_default() && forms.iter().any(|form| listed(words, form))
+    WORDS.iter().any(|(category, weight, words)| {
+        let tells = !matches!(category, Category::BugFix) && category.auto_approved_by_default();
+        tells && *weight > 2 && forms.iter().any(|form| listed(words, form))
     })
 }
 
@@ -169,6 +183,9 @@ impl Tally {
         // What the clause is about ends at its verb or at the first preposition.
         let core = (start..object(clause, start + 1).end).take_while(|at| question || told.is_none_or(|verb| *at < verb));
         let noun = core.last();
+        let vague = VERBS.iter().any(|(category, _, words)| {
+            !category.auto_approved_by_default() && listed(words, clause.get(head))
+        });
         // "The newsletter is due on Friday" tells of no fault.
         if told.is_some() && !clause.words.iter().any(|word| listed(OCCASIONS, &word.text)) {
             self.add(Category::BugFix, if first { TOLD } else { TOLD / 2 }, "it tells what happens");
@@ -176,7 +193,7 @@ impl Tally {
         for at in head.min(clause.words.len())..clause.words.len() {
             let word = clause.get(at);
             if at == head && told.is_none() && is_verb_form(word) {
-                self.verb(word, first);
+                self.verb(word, first, doubtful(clause, head));
                 continue;
             }
             let factor = match (first, noun) {
@@ -189,16 +206,18 @@ impl Tally {
             };
             // "Fix the slow query" is called a fix by who wrote it.
             let fixes = told.is_none() && listed(FIXES, clause.get(head));
-            self.word(word, factor, told.is_some(), fixes);
+            // Said of a page or a setting, or done to its code: neither asks for a new one.
+            let asked = told.is_none() && (!is_verb_form(clause.get(head)) || vague || doubtful(clause, head));
+            self.word(word, factor, !asked, fixes);
             self.measure(clause, at);
         }
     }
 
-    fn verb(&mut self, word: &str, first: bool) {
+    fn verb(&mut self, word: &str, first: bool, doubtful: bool) {
         let forms = forms(word);
         for (category, weight, words) in VERBS {
             if forms.iter().any(|form| listed(words, form)) {
-                self.add(*category, if first { *weight } else { weight.div_ceil(3) }, word);
+                self.add(*category, if !first { weight.div_ceil(3) } else if doubtful { weight.div_ceil(2) } else { *weight }, word);
             }
         }
     }
@@ -213,7 +232,6 @@ impl Tally {
         if [".md", ".rst", ".adoc"].iter().any(|end| word.ends_with(end)) {
             self.add(Category::Documentation, 4 * factor, word);
         }
-        // A page or a setting that something is said about asks for neither a new one nor another value.
         let rows = WORDS.iter().filter(|(category, ..)| !told || category.auto_approved_by_default());
         for row in rows {
             let factor = if fixes && row.0 == Category::Performance { 1 } else { factor };
@@ -234,6 +252,32 @@ impl Tally {
             self.add(Category::Performance, if taken { 10 } else { 4 }, word);
         }
     }
+}
+
+/// "Document sharing", "profile pictures": as likely a thing as an order. "Profile the parser" is an order.
+fn doubtful(clause: &Clause, head: usize) -> bool {
+    let next = clause.get(head + 1);
+    let named = next.contains(['_', '.', '/', ':']);
+    let towards = next == "to" && ["switch", "move", "port", "upgrade", "update"].contains(&clause.get(head));
+    let after = towards || DETERMINERS.has(next) || SUBORDINATORS.has(next) || ["up", "that"].contains(&next) || named;
+    let verb = clause.get(head);
+    listed(ALSO_NOUNS, verb) && !after && (verb != "document" || next.ends_with("ing") || next.is_empty())
+}
+
+/// A later order for something that the owner is asked about: "… and add a map".
+pub(super) fn asks(clause: &Clause) -> bool {
+    let head = clause.head();
+    let verb = clause.get(head);
+    if statement(clause).is_some() {
+        return false;
+    }
+    let locked = VERBS.iter().any(|(category, weight, words)| {
+        !category.auto_approved_by_default() && *weight >= 5 && listed(words, verb)
+    });
+    let able = verb == "make" && clause.words.last().is_some_and(|word| word.text.ends_with("able"));
+    let object = object(clause, head + 1);
+    let harmless = object.clone().any(|at| says(clause.get(at))) || object.last().is_some_and(|at| HARMLESS.has(clause.get(at)));
+    able || locked && !harmless && verb != "have"
 }
 
 fn is_verb_form(word: &str) -> bool {

@@ -7,7 +7,7 @@
 use super::clause::{Clause, Word, clauses};
 use super::outside::{outside, people_next};
 use super::settings::settings;
-use super::evidence::{is_verb, says};
+use super::evidence::{asks, is_verb, says};
 use super::world::{DESTROY, REMOVE, unknown_order};
 use super::words::{
     ADD, CHANGE, COMPOUND, DETERMINERS, FAULT, FEATURES, HARMLESS, LIVE_VERBS, MAKE_NEW, NEGATIONS, NOUN_CUES,
@@ -58,10 +58,11 @@ fn passive(clause: &Clause) -> Option<Clause> {
     })?;
     let done = clause.words.get(be + 1)?;
     let verb = ["", "d", "ed"].iter().filter_map(|end| done.text.strip_suffix(end)).find(|verb| known_verb(verb))?;
-    if has(&SUBORDINATORS, clause.get(clause.head())) || has(&SAFE_VERBS, verb) {
+    let first = clause.get(clause.head());
+    if has(&SUBORDINATORS, first) && first != "that" || has(&SAFE_VERBS, verb) {
         return None;
     }
-    let subject = clause.words[..be - 1].iter().filter(|word| !one_of(&["has", "have", "needs", "need"], &word.text));
+    let subject = clause.words[..be - 1].iter().filter(|word| !one_of(&["has", "have", "needs", "need", "that"], &word.text));
     let mut words = vec![Word { text: verb.to_owned(), name: false, variable: false }];
     words.extend(subject.cloned());
     Some(Clause { words, joined: false })
@@ -69,7 +70,7 @@ fn passive(clause: &Clause) -> Option<Clause> {
 
 /// An order by its shape, by a verb that none of the lists has.
 pub(super) fn unknown(clause: &Clause, later: bool) -> bool {
-    unknown_order(clause, later, |verb| known_verb(verb) || is_verb(verb) || says(verb))
+    later && asks(clause) || unknown_order(clause, later, |verb| known_verb(verb) || is_verb(verb) || says(verb))
 }
 
 pub(super) fn has(list: &Words, word: &str) -> bool {

@@ -31,7 +31,7 @@ pub fn propose(title: &str, details: &str) -> Proposal {
     if let Some(found) = lock::find(title, details) {
         return Proposal { category: found.category, sure: true, why: found.why };
     }
-    if let Some((_, clause)) = clause::clauses(title).iter().enumerate().find(|(n, clause)| lock::unknown(clause, *n > 0)) {
+    if let Some((_, clause)) = evidence::orders_of(title).iter().enumerate().find(|(n, clause)| lock::unknown(clause, *n > 0)) {
         return doubt(&format!("I don't know what “{}” would do", clause.quote()));
     }
     let scores = evidence::weigh(title, details);

@@ -44,7 +44,8 @@ pub(super) const VERBS: &[Row] = &[
     (Performance, 6, "reduce minimize minimise shrink defer"),
     (Performance, 3, "avoid improve cut reuse use limit don't dont stop send fetch load"),
     (Documentation, 12, "document explain describe clarify comment proofread"),
-    (Documentation, 7, "translate mention summarize summarise annotate outline reword"),
+    (Documentation, 4, "translate"),
+    (Documentation, 7, "mention summarize summarise annotate outline reword"),
     (Documentation, 5, "write rewrite"),
     (
         Infrastructure,
@@ -74,7 +75,7 @@ pub(super) const WORDS: &[Row] = &[
          xss injection vulnerability cve nan misaligned flicker malformed incorrect incorrectly wrongly silently glitch \
          edge-case wrong duplicate duplicated mismatch robust robustness incompatible unusable issue problem trouble weird strange inconsistent unexpected bogus mojibake",
     ),
-    (BugFix, 5, "broken crashes crashing"),
+    (BugFix, 5, "broken crashes crashing crashed"),
     (BugFix, 3, "missing fail failure error lose lost ignored blank truncated overlap overlapping cannot unable never invisible"),
     (BugFix, 2, "invalid undefined unresponsive null nil nothing twice warning crashed empty escape eintr"),
     (
@@ -103,7 +104,8 @@ pub(super) const WORDS: &[Row] = &[
          faq howto how-to walkthrough diagram glossary quickstart typo grammar spelling cookbook runbook manpage \
          contributing swagger troubleshooting instruction",
     ),
-    (Documentation, 3, "comment architecture overview wording unclear outdated screenshot explanation chapter tutorial"),
+    (Documentation, 2, "comment"),
+    (Documentation, 3, "architecture overview wording unclear outdated screenshot explanation chapter tutorial"),
     (Documentation, 2, "example sample description reference section explain"),
     (
         Infrastructure,
@@ -123,6 +125,12 @@ pub(super) const WORDS: &[Row] = &[
          function method variable callback async enum script compatibility python"),
     (NewFeature, 5, "ability wizard redesign feature keybinding shortcut"),
     (NewFeature, 4, "new support plugin dashboard option theme onboarding integration wish"),
+    (
+        NewFeature,
+        4,
+        "reporting analytics tracking statistics viewer editor picker gallery playlist avatar emoji calendar chat sharing \
+         widget map sidebar sticker reminder bookmark favourite favorite searchable sortable customizable customisable",
+    ),
     (NewFeature, 2, "button page mode endpoint translation bulk filter ui recurring export"),
     (
         ConfigChange,
@@ -173,6 +181,10 @@ pub(super) const STATEMENT: &str = "is not are was were isn't isnt aren't arent 
     removes sorts rounds replaces retries reloads strips escapes misses claims says refuses happens fetches grows \
     recomputes rerenders dominates eats spends";
 
+/// Of these, those that are as often the plural of a noun; right behind the first word they are that.
+pub(super) const ALSO_PLURALS: &str = "logs reports counts matches sorts scans blocks uses prints reads writes cuts turns \
+    stops starts sends moves shows triggers works claims replaces retries escapes renders displays fires drops";
+
 /// With one of these a statement tells what is to happen rather than what goes wrong.
 pub(super) const OCCASIONS: &str = "due overdue waiting wants asked asks expires expired expiring must should tomorrow today \
     tonight monday tuesday wednesday thursday friday saturday sunday ready pending unpaid deadline soon owed owe owes \
@@ -181,5 +193,5 @@ pub(super) const OCCASIONS: &str = "due overdue waiting wants asked asks expires
 /// Verbs that are as often a noun: with a statement behind them they are its subject.
 pub(super) const ALSO_NOUNS: &str = "search build test cache log comment import export sort release profile batch index \
     scroll upload download query load link tag stream format patch debug check return point design support show display \
-    guard order set run port drop change switch move lint split update upgrade merge archive mock vendor benchmark \
+    guard document comment profile crash throttle preload order set run port drop change switch move lint split update upgrade merge archive mock vendor benchmark \
     throttle pin use cut limit fetch send delete clean filter request";

@@ -288,14 +288,14 @@ pub(super) static CONFIG: Words = Words::new(
      credentials permission permissions setting settings env .env envvar config configs configuration \
      configurations acl acls firewall apikey accesscontrol privilege privileges sudoers featureflag sshkey \
      privatekey certificate certificates authorized_keys role roles crontab cors login-data admin admins \
-     administrator superuser sudo dns spf dkim dmarc mx cname nameserver dsn cron loglevel \
+     administrator superuser sudo dns cert certs spf dkim dmarc mx cname nameserver dsn cron loglevel \
      passcode pin vpn allowlist whitelist blocklist webhooksecret",
 );
 
 /// What has a limit that somebody set.
 pub(super) static LIMITS: Words = Words::new(
     "limit limits size count timeout timeouts memory max maximum min minimum pool ttl lifetime interval retention heap \
-     workers worker threads replicas port ports level threshold quota rate schedule delay connections concurrency \
+     workers worker threads replicas ratelimit port ports level threshold quota rate schedule delay connections concurrency \
      frequency retries verbosity",
 );
 

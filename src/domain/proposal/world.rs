@@ -314,7 +314,7 @@ pub(super) fn unknown_order(clause: &Clause, later: bool, known: impl Fn(&str) -
     let head = clause.head();
     let verb = clause.get(head);
     let shaped = has(&DETERMINERS, clause.get(head + 1)) && !one_of(&["new", "one"], clause.get(head + 1));
-    if has(&ERRANDS, verb) && clause.get(head + 1) != "rid" && !has_fault(clause) {
+    if has(&ERRANDS, verb) && clause.words.len() > head + 1 && clause.get(head + 1) != "rid" && !has_fault(clause) {
         return later || !has(&ALSO_CODE, verb);
     }
     shaped
