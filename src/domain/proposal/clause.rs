@@ -76,6 +76,8 @@ pub(super) fn clauses(text: &str) -> Vec<Clause> {
             '=' if matches!(current.get(current.head()), "set" | "change" | "make" | "put") => {
                 current.words.push(Word { text: "to".to_owned(), name: false, variable: false });
             }
+            // "Fix it / deploy"; not "src/main".
+            '/' if !inside => next_clause(&mut current, &mut all, true),
             ',' | '(' | ')' | '[' | ']' | '{' | '}' | '&' | '+' | '—' | '–' | '-' | '=' | '>' => {
                 next_clause(&mut current, &mut all, true);
             }

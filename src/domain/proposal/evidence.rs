@@ -4,8 +4,8 @@
 //! a word scales its weight. Left out on purpose: orders for something locked; `lock` is asked first.
 
 use super::clause::{Clause, clauses};
-use super::lock::object;
-use super::table::{ALSO_NOUNS, ALSO_PLURALS, LABELS, OCCASIONS, PHRASES, Row, STATEMENT, VERBS, WORDS};
+use super::lock::{object, subordinate};
+use super::table::{ALSO_NOUNS, ALSO_PLURALS, LABELS, OCCASIONS, PHRASES, Row, SELDOM_NOUNS, STATEMENT, VERBS, WORDS};
 use super::words::{DETERMINERS, HARMLESS, PREPOSITIONS, SUBORDINATORS};
 use crate::domain::category::Category;
 
@@ -36,7 +36,7 @@ pub(super) fn weigh(title: &str, details: &str) -> Vec<Score> {
     let subject = usize::from(label.is_none() && is_subject(rest, &all));
     for (n, clause) in all.iter().enumerate() {
         if n < subject {
-            clause.words.iter().for_each(|word| tally.word(&word.text, 2, true, false));
+            clause.words.iter().for_each(|word| tally.word(clause, &word.text, 2, true, false));
         } else {
             tally.clause(clause, n == subject);
         }
@@ -54,13 +54,13 @@ pub(super) fn weigh(title: &str, details: &str) -> Vec<Score> {
 }
 
 /// The title's clauses behind its label or the part it names.
-pub(super) fn orders_of(title: &str) -> Vec<Clause> {
+pub(super) fn orders_of(title: &str) -> (bool, Vec<Clause>) {
     let (label, rest) = label(title);
     let mut all = clauses(rest);
     if label.is_none() && is_subject(rest, &all) {
         all.remove(0);
     }
-    all
+    (label.is_some(), all)
 }
 
 /// `fix(parser): rest`, `[Bug] rest`, `Feature request: rest`: the label's last word, and the rest.
@@ -111,12 +111,13 @@ fn forms(word: &str) -> Vec<String> {
 /// Where the finite verb of a statement stands, if the clause is one.
 fn statement(clause: &Clause) -> Option<usize> {
     let head = clause.head();
-    let told = (head + 1..clause.words.len())
-        .take_while(|at| !SUBORDINATORS.has(clause.get(*at)))
-        .find(|at| {
-            let plural = *at == head + 1 && listed(ALSO_NOUNS, clause.get(head)) && listed(ALSO_PLURALS, clause.get(*at));
-            listed(STATEMENT, clause.get(*at)) && !DETERMINERS.has(clause.before(*at, 1)) && !plural
-        });
+    let told = (head + 1..clause.words.len()).take_while(|at| !subordinate(clause, *at)).find(|at| {
+        let plural = *at == head + 1 && listed(ALSO_NOUNS, clause.get(head)) && listed(ALSO_PLURALS, clause.get(*at));
+        listed(STATEMENT, clause.get(*at))
+            && !DETERMINERS.has(clause.before(*at, 1))
+            && !PREPOSITIONS.has(clause.before(*at, 1))
+            && !plural
+    });
     let order = is_verb(clause.get(head)) && !listed(ALSO_NOUNS, clause.get(head));
     let asked = SUBORDINATORS.has(clause.get(head)) && listed(STATEMENT, clause.get(head + 1));
     told.filter(|_| !order).or(asked.then_some(head + 1))
@@ -139,9 +140,7 @@ struct Tally(Vec<Score>);
 
 impl Tally {
     fn new() -> Self {
-        Self(
-            Category::ALL.into_iter().map(|category| Score { category, points: 0, words: Vec::new() }).collect(),
-        )
+        Self(Category::ALL.into_iter().map(|category| Score { category, points: 0, words: Vec::new() }).collect())
     }
 
     fn add(&mut self, category: Category, points: u32, word: &str) {
@@ -181,11 +180,12 @@ impl Tally {
         let question = told.is_some() && SUBORDINATORS.has(clause.get(head));
         let start = if question { head + 1 } else { head };
         // What the clause is about ends at its verb or at the first preposition.
-        let core = (start..object(clause, start + 1).end).take_while(|at| question || told.is_none_or(|verb| *at < verb));
+        let core =
+            (start..object(clause, start + 1).end).take_while(|at| question || told.is_none_or(|verb| *at < verb));
         let noun = core.last();
-        let vague = VERBS.iter().any(|(category, _, words)| {
-            !category.auto_approved_by_default() && listed(words, clause.get(head))
-        });
+        let vague = VERBS
+            .iter()
+            .any(|(category, _, words)| !category.auto_approved_by_default() && listed(words, clause.get(head)));
         // "The newsletter is due on Friday" tells of no fault.
         if told.is_some() && !clause.words.iter().any(|word| listed(OCCASIONS, &word.text)) {
             self.add(Category::BugFix, if first { TOLD } else { TOLD / 2 }, "it tells what happens");
@@ -208,7 +208,7 @@ impl Tally {
             let fixes = told.is_none() && listed(FIXES, clause.get(head));
             // Said of a page or a setting, or done to its code: neither asks for a new one.
             let asked = told.is_none() && (!is_verb_form(clause.get(head)) || vague || doubtful(clause, head));
-            self.word(word, factor, !asked, fixes);
+            self.word(clause, word, factor, !asked, fixes);
             self.measure(clause, at);
         }
     }
@@ -217,12 +217,22 @@ impl Tally {
         let forms = forms(word);
         for (category, weight, words) in VERBS {
             if forms.iter().any(|form| listed(words, form)) {
-                self.add(*category, if !first { weight.div_ceil(3) } else if doubtful { weight.div_ceil(2) } else { *weight }, word);
+                self.add(
+                    *category,
+                    if !first {
+                        weight.div_ceil(3)
+                    } else if doubtful {
+                        weight.div_ceil(2)
+                    } else {
+                        *weight
+                    },
+                    word,
+                );
             }
         }
     }
 
-    fn word(&mut self, word: &str, factor: u32, told: bool, fixes: bool) {
+    fn word(&mut self, clause: &Clause, word: &str, factor: u32, told: bool, fixes: bool) {
         if ["error", "exception"].iter().any(|end| word.ends_with(end) && word.len() > end.len()) {
             self.add(Category::BugFix, 4 * factor, word);
         }
@@ -233,7 +243,11 @@ impl Tally {
             self.add(Category::Documentation, 4 * factor, word);
         }
         let rows = WORDS.iter().filter(|(category, ..)| !told || category.auto_approved_by_default());
-        for row in rows {
+        let documents = WORDS.iter().any(|(category, weight, words)| {
+            *category == Category::Documentation && *weight > 2 && clause.words.iter().any(|w| listed(words, &w.text))
+        });
+        let docs_page = documents && ["page", "form"].contains(&word);
+        for row in rows.filter(|row| !docs_page || row.0 != Category::NewFeature) {
             let factor = if fixes && row.0 == Category::Performance { 1 } else { factor };
             self.look_up(std::slice::from_ref(row), word, factor);
         }
@@ -247,7 +261,8 @@ impl Tally {
             return;
         }
         let unit = if digits.len() < word.len() { &word[digits.len()..] } else { next };
-        if ["s", "sec", "secs", "second", "seconds", "ms", "min", "minute", "minutes", "mb", "gb", "kb"].contains(&unit) {
+        if ["s", "sec", "secs", "second", "seconds", "ms", "min", "minute", "minutes", "mb", "gb", "kb"].contains(&unit)
+        {
             let taken = ["takes", "took", "needs", "take"].contains(&clause.before(at, 1));
             self.add(Category::Performance, if taken { 10 } else { 4 }, word);
         }
@@ -261,7 +276,10 @@ fn doubtful(clause: &Clause, head: usize) -> bool {
     let towards = next == "to" && ["switch", "move", "port", "upgrade", "update"].contains(&clause.get(head));
     let after = towards || DETERMINERS.has(next) || SUBORDINATORS.has(next) || ["up", "that"].contains(&next) || named;
     let verb = clause.get(head);
-    listed(ALSO_NOUNS, verb) && !after && (verb != "document" || next.ends_with("ing") || next.is_empty())
+    listed(ALSO_NOUNS, verb)
+        && !listed(SELDOM_NOUNS, verb)
+        && !after
+        && (verb != "document" || next.ends_with("ing") || next.is_empty())
 }
 
 /// A later order for something that the owner is asked about: "… and add a map".
@@ -271,12 +289,18 @@ pub(super) fn asks(clause: &Clause) -> bool {
     if statement(clause).is_some() {
         return false;
     }
-    let locked = VERBS.iter().any(|(category, weight, words)| {
-        !category.auto_approved_by_default() && *weight >= 5 && listed(words, verb)
-    });
-    let able = verb == "make" && clause.words.last().is_some_and(|word| word.text.ends_with("able"));
+    let locked = VERBS
+        .iter()
+        .any(|(category, weight, words)| !category.auto_approved_by_default() && *weight >= 5 && listed(words, verb));
+    // "… so that we can offer it": what for is the point.
+    let ability = ["we", "users", "people", "customers", "they", "you", "one"]
+        .iter()
+        .any(|who| (0..2).any(|at| clause.get(at) == *who && ["can", "could"].contains(&clause.get(at + 1))))
+        && clause.words.last().is_some_and(|word| word.text != "again");
+    let able = ability || verb == "make" && clause.words.last().is_some_and(|word| word.text.ends_with("able"));
     let object = object(clause, head + 1);
-    let harmless = object.clone().any(|at| says(clause.get(at))) || object.last().is_some_and(|at| HARMLESS.has(clause.get(at)));
+    let harmless =
+        object.clone().any(|at| says(clause.get(at))) || object.last().is_some_and(|at| HARMLESS.has(clause.get(at)));
     able || locked && !harmless && verb != "have"
 }
 

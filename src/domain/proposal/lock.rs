@@ -5,15 +5,15 @@
 //! They can only add a lock. Left out on purpose: other languages, and what the diff touches; that is looked at on its own.
 
 use super::clause::{Clause, Word, clauses};
+use super::evidence::{is_verb, says};
 use super::outside::{outside, people_next};
 use super::settings::settings;
-use super::evidence::{asks, is_verb, says};
-use super::world::{DESTROY, REMOVE, unknown_order};
 use super::words::{
     ADD, CHANGE, COMPOUND, DETERMINERS, FAULT, FEATURES, HARMLESS, LIVE_VERBS, MAKE_NEW, NEGATIONS, NOUN_CUES,
     ORDER_CUES, OUTSIDE, PERFORM, PREPOSITIONS, SAFE_VERBS, SUBORDINATORS, SWITCH, TEXT_OR_TEST, TO_PEOPLE, TOLD_OF,
     Words,
 };
+use super::world::{DESTROY, REMOVE, unknown_order};
 use crate::domain::category::Category;
 
 /// What a text asks for, and where.
@@ -40,7 +40,8 @@ pub(super) fn find(title: &str, details: &str) -> Option<Lock> {
             } else {
                 continue;
             };
-            let lock = Lock { category: what.0, why: format!("its text asks for {}: “{}”", what.1, clause.quote()) };
+            let lock =
+                Lock { category: what.0, why: format!("its text asks for {}: “{}”", what.1, clause.quote()) };
             if lock.category != Category::NewFeature {
                 return Some(lock);
             }
@@ -62,7 +63,8 @@ fn passive(clause: &Clause) -> Option<Clause> {
     if has(&SUBORDINATORS, first) && first != "that" || has(&SAFE_VERBS, verb) {
         return None;
     }
-    let subject = clause.words[..be - 1].iter().filter(|word| !one_of(&["has", "have", "needs", "need", "that"], &word.text));
+    let subject =
+        clause.words[..be - 1].iter().filter(|word| !one_of(&["has", "have", "needs", "need", "that"], &word.text));
     let mut words = vec![Word { text: verb.to_owned(), name: false, variable: false }];
     words.extend(subject.cloned());
     Some(Clause { words, joined: false })
@@ -70,7 +72,7 @@ fn passive(clause: &Clause) -> Option<Clause> {
 
 /// An order by its shape, by a verb that none of the lists has.
 pub(super) fn unknown(clause: &Clause, later: bool) -> bool {
-    later && asks(clause) || unknown_order(clause, later, |verb| known_verb(verb) || is_verb(verb) || says(verb))
+    unknown_order(clause, later, |verb| known_verb(verb) || is_verb(verb) || says(verb))
 }
 
 pub(super) fn has(list: &Words, word: &str) -> bool {
@@ -155,7 +157,8 @@ fn ordered(clause: &Clause, i: usize) -> Option<String> {
     let by = one_of(&["by", "start", "begin", "including", "include", "consider"], prev) && base_of(word) != word;
     let cued = has(&ORDER_CUES, prev) && known_verb(word);
     let with_object = known_verb(word) && has(&DETERMINERS, clause.get(i + 1)) && !has(&NOUN_CUES, prev);
-    (by || cued || with_object).then(|| base_of(word))
+    let lets = one_of(&["let", "allow"], word) && people_next(clause, i);
+    (by || cued || with_object || lets).then(|| base_of(word))
 }
 
 /// Negated, after "fails to", or in the description that follows a safe verb: "fix the crash when …".
@@ -169,9 +172,15 @@ pub(super) fn told_of(clause: &Clause, i: usize) -> bool {
     if prev == "to" && (has(&TOLD_OF, second) && !has(&NEGATIONS, clause.before(i, 3)) || safe && second == "time") {
         return true;
     }
-    safe && (head + 1..i).any(|at| {
-        has(&SUBORDINATORS, clause.get(at)) && !one_of(&["so", "sure", "ensure", "such"], clause.before(at, 1))
-    })
+    safe && (head + 1..i)
+        .any(|at| subordinate(clause, at) && !one_of(&["so", "sure", "ensure", "such"], clause.before(at, 1)))
+}
+
+/// Where a part begins that only tells; "while you are at it" begins nothing.
+pub(super) fn subordinate(clause: &Clause, at: usize) -> bool {
+    let meanwhile =
+        clause.get(at) == "while" && one_of(&["you", "we", "at", "i", "you're", "we're"], clause.get(at + 1));
+    has(&SUBORDINATORS, clause.get(at)) && !meanwhile
 }
 
 pub(super) fn has_fault(clause: &Clause) -> bool {
@@ -200,7 +209,8 @@ fn feature(clause: &Clause, orders: &[Order]) -> bool {
 fn goes_into_docs(all: &[Clause], at: usize) -> bool {
     all.get(at + 1).is_some_and(|next| {
         let rest = next.joined && !known_verb(next.get(next.head()));
-        let place = |i| one_of(&["to", "in", "into"], next.before(i, 1)) || one_of(&["to", "in", "into"], next.before(i, 2));
+        let place =
+            |i| one_of(&["to", "in", "into"], next.before(i, 1)) || one_of(&["to", "in", "into"], next.before(i, 2));
         rest && (0..next.words.len()).any(|i| has(&TEXT_OR_TEST, next.get(i)) && place(i))
     })
 }
@@ -222,14 +232,19 @@ fn makes_new(clause: &Clause, order: &Order) -> bool {
     }
     let Some(last) = object.clone().last().map(|i| clause.get(i)) else { return false };
     // "Build it": what is built stands elsewhere.
-    if one_of(&["it", "this", "them"], last) || has(&HARMLESS, last) || object.clone().any(|i| has(&TEXT_OR_TEST, clause.get(i))) {
+    if one_of(&["it", "this", "them"], last)
+        || has(&HARMLESS, last)
+        || object.clone().any(|i| has(&TEXT_OR_TEST, clause.get(i)))
+    {
         return false;
     }
     if has(&MAKE_NEW, verb) {
         // "Design review": a noun that looks like an order.
         return !has(&COMPOUND, last) || has(&FEATURES, last);
     }
-    if !has(&ADD, verb) {
+    // "Replace the deprecated mail API": the old code, not what users see.
+    let old = ["deprecated", "legacy", "unused", "obsolete", "dead", "duplicate", "duplicated", "redundant"];
+    if !has(&ADD, verb) || object.clone().any(|i| one_of(&old, clause.get(i))) {
         return false;
     }
     // "Make the dashboard faster" has no feature as its last word, "add a dashboard" has.

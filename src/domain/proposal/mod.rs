@@ -31,7 +31,11 @@ pub fn propose(title: &str, details: &str) -> Proposal {
     if let Some(found) = lock::find(title, details) {
         return Proposal { category: found.category, sure: true, why: found.why };
     }
-    if let Some((_, clause)) = evidence::orders_of(title).iter().enumerate().find(|(n, clause)| lock::unknown(clause, *n > 0)) {
+    let (labelled, orders) = evidence::orders_of(title);
+    let unknown = |(n, clause): &(usize, &clause::Clause)| {
+        lock::unknown(clause, labelled || *n > 0) || *n > 0 && evidence::asks(clause)
+    };
+    if let Some((_, clause)) = orders.iter().enumerate().find(unknown) {
         return doubt(&format!("I don't know what “{}” would do", clause.quote()));
     }
     let scores = evidence::weigh(title, details);

@@ -4,12 +4,12 @@
 
 use super::clause::Clause;
 use super::lock::{Order, has, has_fault, object, one_of, told_of};
-use super::world::{phrase, world};
 use super::words::{
-    CALLS, CODE_NOUNS, COMPOUND, COMPOUND_STRICT, DESCRIBING, DETERMINERS, EVENTS, FAULT, FINITE, FOREIGN, LIVE, LIVE_VERBS,
-    MOVE_OUT, NOUN_CUES, ORDER_CUES, OUTSIDE, OUTSIDE_PHRASES, PERFORM, RECIPIENTS, REMOTE_PROGRAMS, RESOURCES, RUN,
-    SAFE_VERBS, SYSTEMS, TO_PEOPLE, TOOLS, STORES, TRAFFIC, Words,
+    CALLS, CODE_NOUNS, COMPOUND, COMPOUND_STRICT, DESCRIBING, DETERMINERS, EVENTS, FAULT, FINITE, FOREIGN, LIVE,
+    LIVE_VERBS, MOVE_OUT, NOUN_CUES, ORDER_CUES, OUTSIDE, OUTSIDE_PHRASES, PERFORM, RECIPIENTS, REMOTE_PROGRAMS,
+    RESOURCES, RUN, SAFE_VERBS, STORES, SYSTEMS, TO_PEOPLE, TOOLS, TRAFFIC, Words,
 };
+use super::world::{phrase, world};
 
 pub(super) fn outside(clause: &Clause, orders: &[Order]) -> bool {
     (0..clause.words.len()).any(|i| acts_outside(clause, i))
@@ -47,7 +47,8 @@ fn base_outside(clause: &Clause, i: usize, noun: bool) -> bool {
     let compound = !numbered && has(if noun || i != head { &COMPOUND } else { &COMPOUND_STRICT }, next)
         || (i != head && has(&EVENTS, next) && has(&COMPOUND, clause.get(i + 2)));
     // "Send fewer queries", "send the header": between parts of a program.
-    let inner = one_of(&["send", "push", "release", "post"], clause.get(i)) && !clause.words.iter().any(|w| w.text == "to");
+    let inner =
+        one_of(&["send", "push", "release", "post"], clause.get(i)) && !clause.words.iter().any(|w| w.text == "to");
     if inner && has(&TRAFFIC, object(clause, i + 1).last().map_or("", |at| clause.get(at))) && !reaches {
         return false;
     }
@@ -57,7 +58,7 @@ fn base_outside(clause: &Clause, i: usize, noun: bool) -> bool {
     if i == head {
         // "Tweet embed breaks the layout": the subject of a statement.
         let tells = (i + 2..clause.words.len().min(i + 4)).any(|at| has(&FINITE, clause.get(at)));
-        let statement = noun && (has(&FAULT, next) || next == "of" || tells && !has(&DETERMINERS, next));
+        let statement = noun && (has(&FAULT, next) || next == "of") || tells && !has(&DETERMINERS, next);
         return reaches || !compound && !statement;
     }
     if told_of(clause, i) || compound && !(reaches && has(&ORDER_CUES, prev)) {
@@ -169,8 +170,9 @@ fn skip(clause: &Clause, i: usize) -> usize {
 /// "… to Stripe": a system that is somebody else's, or a live one.
 fn goes_to_system(clause: &Clause, start: usize) -> bool {
     !has_fault(clause)
-        && (start..clause.words.len())
-            .any(|i| one_of(&["to", "into", "with", "on"], clause.get(i)) && has(&SYSTEMS, clause.get(i + 1 + skip(clause, i))))
+        && (start..clause.words.len()).any(|i| {
+            one_of(&["to", "into", "with", "on"], clause.get(i)) && has(&SYSTEMS, clause.get(i + 1 + skip(clause, i)))
+        })
 }
 
 fn phrase_outside(clause: &Clause) -> bool {

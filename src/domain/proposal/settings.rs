@@ -5,7 +5,8 @@
 use super::clause::Clause;
 use super::lock::{Order, has, has_fault, object, one_of};
 use super::words::{
-    CHANGE, CODE_NOUNS, CONFIG, DESCRIBING, FAULT, FEATURES, HARMLESS, LIMITS, LIVE, PLACES, PREPOSITIONS, PROTECTIONS, SERVERS, SWITCH, TEXT_OR_TEST,
+    CHANGE, CODE_NOUNS, CONFIG, DESCRIBING, FAULT, FEATURES, HARMLESS, LIMITS, LIVE, PLACES, PREPOSITIONS, PROTECTIONS,
+    SERVERS, SWITCH, TEXT_OR_TEST,
 };
 
 pub(super) fn settings(clause: &Clause, orders: &[Order]) -> bool {
@@ -41,7 +42,13 @@ pub(super) fn settings(clause: &Clause, orders: &[Order]) -> bool {
 /// Nothing but the end or a preposition after it: the setting itself, not some code named after it.
 fn final_noun(clause: &Clause, i: usize) -> bool {
     let mut next = clause.get(i + 1);
-    if one_of(&["list", "lists", "file", "files", "store", "group", "vault", "table", "entry", "entries", "record", "records", "zone"], next) && !has(&CODE_NOUNS, next)
+    if one_of(
+        &[
+            "list", "lists", "file", "files", "store", "group", "vault", "table", "entry", "entries", "record",
+            "records", "zone",
+        ],
+        next,
+    ) && !has(&CODE_NOUNS, next)
     {
         next = clause.get(i + 2);
     }
@@ -93,8 +100,7 @@ fn acts_on_it_whole(clause: &Clause, object: &std::ops::Range<usize>, verb: &str
         return false;
     }
     let entry = |i: usize| has(&CONFIG, clause.get(i)) && final_noun(clause, i);
-    object.clone().any(entry)
-        && object.clone().all(|i| !has(&FAULT, clause.get(i)))
+    object.clone().any(entry) && object.clone().all(|i| !has(&FAULT, clause.get(i)))
 }
 
 /// "Add Bob to the access list", "move the key into .env".
@@ -130,11 +136,16 @@ fn limits(clause: &Clause, verb: &str, object: &std::ops::Range<usize>) -> bool 
         return false;
     }
     let last = object.clone().last().map_or("", |i| clause.get(i));
-    let turned = one_of(&["raise", "lower", "increase", "decrease", "bump", "loosen", "tighten", "relax", "double", "halve"], verb);
+    let turned = one_of(
+        &["raise", "lower", "increase", "decrease", "bump", "loosen", "tighten", "relax", "double", "halve"],
+        verb,
+    );
     let value = |i: usize| clause.get(i).starts_with(|c: char| c.is_ascii_digit());
-    let given = (0..clause.words.len()).any(|i| clause.get(i).contains('_') && clause.get(i + 1) == "to" && value(i + 2));
-    let there = (1..clause.words.len())
-        .any(|i| has(&LIMITS, clause.get(i)) && one_of(&["in", "on"], clause.get(i + 1)) && has(&LIVE, clause.get(i + 2)));
+    let given =
+        (0..clause.words.len()).any(|i| clause.get(i).contains('_') && clause.get(i + 1) == "to" && value(i + 2));
+    let there = (1..clause.words.len()).any(|i| {
+        has(&LIMITS, clause.get(i)) && one_of(&["in", "on"], clause.get(i + 1)) && has(&LIVE, clause.get(i + 2))
+    });
     let port = (0..clause.words.len()).any(|i| clause.get(i) == "port" && value(i + 1))
         && one_of(&["use", "switch", "set", "change", "open", "listen", "bind", "move", "expose"], verb);
     turned && (has(&LIMITS, last) || last.contains('_')) || given || there || port
@@ -145,7 +156,10 @@ fn moves_on(clause: &Clause, order: &Order) -> bool {
     one_of(&["migrate", "move", "switch"], &order.verb)
         && clause.get(order.object) == "to"
         && clause.words.last().is_some_and(|word| {
-            one_of(&["account", "provider", "host", "server", "hosting", "registrar", "key", "domain", "plan"], &word.text)
+            one_of(
+                &["account", "provider", "host", "server", "hosting", "registrar", "key", "domain", "plan"],
+                &word.text,
+            )
         })
 }
 

@@ -31,7 +31,7 @@ pub(super) const LABELS: &[Row] = &[
 pub(super) const VERBS: &[Row] = &[
     (BugFix, 9, "fix repair resolve correct debug hotfix patch unbreak"),
     (BugFix, 9, "can't cant cannot couldn't won't wont doesn't doesnt unable fails failed"),
-    (BugFix, 7, "revert handle prevent escape sanitize sanitise guard catch tolerate"),
+    (BugFix, 7, "revert retry handle prevent escape sanitize sanitise guard catch tolerate"),
     (BugFix, 7, "ensure validate respect reject restore treat honour honor"),
     (BugFix, 3, "avoid stop check return don't dont never"),
     (
@@ -39,29 +39,36 @@ pub(super) const VERBS: &[Row] = &[
         9,
         "optimize optimise speed accelerate parallelize parallelise profile benchmark cache memoize memoise batch \
          debounce throttle preload prefetch precompile precompute lazyload lazy-load lazy lazily vectorize minify \
-         tree-shake treeshake coalesce denormalize shard compress tune stream",
+         tree-shake treeshake coalesce denormalize shard compress tune stream gzip",
     ),
     (Performance, 6, "reduce minimize minimise shrink defer"),
-    (Performance, 3, "avoid improve cut reuse use limit don't dont stop send fetch load"),
+    (Performance, 7, "avoid"),
+    (Performance, 5, "skip fetch reuse"),
+    (Performance, 3, "improve cut use limit don't dont stop send load"),
     (Documentation, 12, "document explain describe clarify comment proofread"),
     (Documentation, 4, "translate"),
     (Documentation, 7, "mention summarize summarise annotate outline reword"),
-    (Documentation, 5, "write rewrite"),
+    (Documentation, 5, "write rewrite note"),
     (
         Infrastructure,
         9,
         "refactor rename bump upgrade vacuum rotate prune reindex tidy clean cleanup dedupe deduplicate lint reformat \
-         modernize modernise restructure reorganize reorganise archive pin unpin downgrade vendor",
+         modernize modernise unit-test restructure reorganize reorganise archive pin unpin downgrade vendor",
     ),
     (Infrastructure, 7, "migrate extract split consolidate simplify unify test refresh decouple analyze-tables mock"),
     (Infrastructure, 5, "remove replace move port format run convert drop regenerate delete inline"),
     (Infrastructure, 4, "update switch clear merge"),
     (NewFeature, 8, "implement support let introduce offer redesign provide integrate develop design"),
-    (NewFeature, 6, "show display allow highlight"),
+    (NewFeature, 16, "show display"),
+    (NewFeature, 9, "allow highlight filter sort search group select choose"),
     (NewFeature, 5, "add create build extend include have"),
-    (ConfigChange, 7, "enable disable turn configure revoke grant whitelist allowlist blacklist renew activate deactivate block unblock ban unban"),
-    (ConfigChange, 7, "set raise lower increase decrease point swap"),
-    (ConfigChange, 5, "change adjust"),
+    (
+        ConfigChange,
+        7,
+        "enable disable turn configure revoke grant whitelist allowlist blacklist renew activate deactivate block unblock ban unban",
+    ),
+    (ConfigChange, 7, "set raise lower increase decrease point"),
+    (ConfigChange, 5, "change adjust swap"),
     (ExternalAction, 7, "cancel order book wire contact hire announce"),
 ];
 
@@ -73,22 +80,27 @@ pub(super) const WORDS: &[Row] = &[
         "crash segfault panic exception deadlock traceback stacktrace regression bug hang freeze stuck flaky garbled \
          corrupt corrupted infinite off-by-one overflow underflow leak race vanish disappear unreadable \
          xss injection vulnerability cve nan misaligned flicker malformed incorrect incorrectly wrongly silently glitch \
-         edge-case wrong duplicate duplicated mismatch robust robustness incompatible unusable issue problem trouble weird strange inconsistent unexpected bogus mojibake",
+         edge-case wrong duplicate duplicated mismatch robust robustness incompatible unusable issue problem trouble weird strange blurry unescaped uninitialized uninitialised dangling skew conflict inconsistent unexpected bogus mojibake",
     ),
     (BugFix, 5, "broken crashes crashing crashed"),
-    (BugFix, 3, "missing fail failure error lose lost ignored blank truncated overlap overlapping cannot unable never invisible"),
+    (
+        BugFix,
+        3,
+        "fail failure error lose lost ignored blank truncated overlap overlapping cannot unable never invisible",
+    ),
+    (BugFix, 3, "missing"),
     (BugFix, 2, "invalid undefined unresponsive null nil nothing twice warning crashed empty escape eintr"),
     (
         Performance,
         4,
         "slow slower slowly slowness sluggish laggy lag janky jank performance perf latency throughput faster quicker \
          speedup bottleneck optimization optimisation quadratic allocation overhead inefficient redundant lazily lazy \
-         forever cpu recompute refetch reparse rerender re-render reallocate allocate stutter excessive oom",
+         forever cpu memory gc ram heap battery recompute refetch reparse rerender re-render reallocate allocate stutter excessive oom",
     ),
     (
         Performance,
         3,
-        "optimize optimise memory gc ram heap cache caching memoization benchmark parallel efficient expensive costly linear pooling \
+        "optimize optimise polling unchanged cache caching memoization benchmark parallel efficient expensive costly linear pooling \
          unnecessary repeated fewer speed debounce batching prefetch ages hashmap concurrency",
     ),
     (
@@ -110,7 +122,7 @@ pub(super) const WORDS: &[Row] = &[
     (
         Infrastructure,
         4,
-        "ci refactor refactoring cleanup dependency deps lint linter clippy eslint prettier rustfmt coverage fixture \
+        "test ci refactor refactoring cleanup dependency deps lint linter clippy eslint prettier rustfmt coverage fixture \
          dockerfile makefile lockfile deprecated unused pre-commit dependabot renovate housekeeping maintenance \
          infrastructure vacuum rotation toolchain obsolete formatting vitest jest pytest mocha editorconfig .editorconfig \
          gitignore .gitignore tsconfig eslintrc annotation typing imports",
@@ -118,20 +130,26 @@ pub(super) const WORDS: &[Row] = &[
     (
         Infrastructure,
         3,
-        "test dead temp temporary tmp stale legacy helper boilerplate edition logs prune tidy jquery expired circular \
+        "npm pnpm yarn webpack vite gulp gradle maven cmake bazel docker docker-compose podman buildkit ruff flake8 mypy \
+         black isort poetry pipenv tox reproducible constant dead temp temporary tmp stale legacy helper boilerplate edition prune tidy jquery expired circular \
          useless",
     ),
-    (Infrastructure, 2, "log backup disk hook license copyright workflow pipeline library lib module version monorepo crate reindex purge archive util class code \
-         function method variable callback async enum script compatibility python"),
+    (
+        Infrastructure,
+        2,
+        "log backup disk hook license copyright workflow pipeline library lib module version monorepo crate reindex purge archive util class code \
+         function method variable callback async enum script compatibility python",
+    ),
     (NewFeature, 5, "ability wizard redesign feature keybinding shortcut"),
     (NewFeature, 4, "new support plugin dashboard option theme onboarding integration wish"),
     (
         NewFeature,
         4,
         "reporting analytics tracking statistics viewer editor picker gallery playlist avatar emoji calendar chat sharing \
-         widget map sidebar sticker reminder bookmark favourite favorite searchable sortable customizable customisable",
+         widget map sidebar sticker reminder bookmark favourite favorite form screen tour in-app searchable sortable customizable customisable",
     ),
-    (NewFeature, 2, "button page mode endpoint translation bulk filter ui recurring export"),
+    (NewFeature, 3, "more additional multiple several custom optional another configurable"),
+    (NewFeature, 2, "page button mode endpoint translation bulk filter ui recurring export"),
     (
         ConfigChange,
         3,
@@ -147,7 +165,7 @@ pub(super) const PHRASES: &[Row] = &[
     (
         BugFix,
         8,
-        "no longer|does nothing|undefined behaviour|undefined behavior|double free|out of range|out of bounds|off by one|off by|stack overflow|data loss|edge case|null check",
+        "no longer|does nothing|undefined behaviour|undefined behavior|double free|by zero|out of sync|false positive|leap year|out of range|out of bounds|off by one|off by|stack overflow|data loss|edge case|null check",
     ),
     (Performance, 9, "o n^2|o n|n+1|takes forever|takes too long|takes ages|too slow|event loop|main thread|ui thread"),
     (
@@ -160,14 +178,18 @@ pub(super) const PHRASES: &[Row] = &[
     (Documentation, 10, "man page|doc comment|release notes|upgrade guide|migration guide|getting started"),
     (Documentation, 8, "how do i|how does|write up|write down|docs for|documentation for"),
     (Documentation, 4, "code sample|out of date|how to"),
-    (Infrastructure, 8, "get rid of|dead code|tech debt|technical debt|clean up|log rotation|type hints|unit test|unit tests|type annotations|strict mode|license header"),
+    (
+        Infrastructure,
+        8,
+        "get rid of|dead code|tech debt|technical debt|clean up|log rotation|type hints|unit test|unit tests|type annotations|strict mode|license header",
+    ),
     (
         NewFeature,
         12,
         "is it possible|would be nice|feature request|i'd love|i would love|i wish|ability to|option to|please add|\
          it would be great|would be great|any plans|would be cool",
     ),
-    (NewFeature, 8, "could we|can we|could you|can you|a way to|support for|add support"),
+    (NewFeature, 8, "no way to|could we|can we|could you|can you|a way to|support for|add support"),
 ];
 
 /// Verbs of a statement: with one of them in its main clause a title tells what happens, and mostly what goes wrong.
@@ -179,11 +201,16 @@ pub(super) const STATEMENT: &str = "is not are was were isn't isnt aren't arent 
     triggers creates deletes sends arrive arrives matches match eats hides moves reports reads writes logs produces \
     segfaults deadlocks causes counts converts crops cuts turns stops starts works assumes expects logged vanishes sees \
     removes sorts rounds replaces retries reloads strips escapes misses claims says refuses happens fetches grows \
-    recomputes rerenders dominates eats spends";
+    recomputes rerenders dominates eats spends shown treated swallowed mangled cleared adds leads conflicts conflict look looks makes ends \
+    end blinks blurs wraps scrolls flashes repeats differs lags stutters drains blows compiles builds loads can";
 
 /// Of these, those that are as often the plural of a noun; right behind the first word they are that.
 pub(super) const ALSO_PLURALS: &str = "logs reports counts matches sorts scans blocks uses prints reads writes cuts turns \
-    stops starts sends moves shows triggers works claims replaces retries escapes renders displays fires drops";
+    stops starts sends moves shows triggers works claims replaces retries escapes renders displays fires drops builds loads ends looks conflicts wraps repeats makes";
+
+/// Of these, those that start a title as an order, whatever follows.
+pub(super) const SELDOM_NOUNS: &str = "upgrade update lint fetch load limit use vendor pin set move show display filter \
+    sort search group select";
 
 /// With one of these a statement tells what is to happen rather than what goes wrong.
 pub(super) const OCCASIONS: &str = "due overdue waiting wants asked asks expires expired expiring must should tomorrow today \
@@ -193,5 +220,5 @@ pub(super) const OCCASIONS: &str = "due overdue waiting wants asked asks expires
 /// Verbs that are as often a noun: with a statement behind them they are its subject.
 pub(super) const ALSO_NOUNS: &str = "search build test cache log comment import export sort release profile batch index \
     scroll upload download query load link tag stream format patch debug check return point design support show display \
-    guard document comment profile crash throttle preload order set run port drop change switch move lint split update upgrade merge archive mock vendor benchmark \
+    guard document comment profile crash throttle preload retry speed cleanup notify group select order set run port drop change switch move lint split update upgrade merge archive mock vendor benchmark \
     throttle pin use cut limit fetch send delete clean filter request";

@@ -309,7 +309,8 @@ pub(super) static SERVERS: Words = Words::new(
 pub(super) static STORES: Words = Words::new("bucket buckets folder folders directory directories port share volume");
 
 /// Where running systems are.
-pub(super) static PLACES: Words = Words::new("server servers production prod live staging cluster host gateway vps box");
+pub(super) static PLACES: Words =
+    Words::new("server servers production prod live staging cluster host gateway vps box");
 
 /// Protections: switching one off or on is a change of access.
 pub(super) static PROTECTIONS: Words = Words::new(
@@ -319,8 +320,9 @@ pub(super) static PROTECTIONS: Words = Words::new(
 );
 
 /// What is done to a protection.
-pub(super) static SWITCH: Words =
-    Words::new("disable enable bypass skip turn remove relax loosen weaken grant revoke give restrict deny require block unblock ban unban allow");
+pub(super) static SWITCH: Words = Words::new(
+    "disable enable bypass skip turn remove relax loosen weaken grant revoke give restrict deny require block unblock ban unban allow",
+);
 
 /// What changes a setting, or lets a secret out.
 pub(super) static CHANGE: Words = Words::new(
@@ -334,7 +336,7 @@ pub(super) static CHANGE: Words = Words::new(
 
 /// After a setting's name these make it a piece of code.
 pub(super) static CODE_NOUNS: Words = Words::new(
-    "parser parsing loader loading lexer tokenizer module modules class classes function method test tests cache \
+    "code parser parsing loader loading lexer tokenizer module modules class classes function method test tests cache \
      caching query queries table index serializer struct type types bug bugs error errors message messages \
      warning warnings helper helpers util utils utility utilities library lib struct structs middleware component \
      constant macro logic validator hashing field typo typos comment comments bucket count counter docs doc documentation readme guide \
@@ -358,10 +360,6 @@ pub(super) static TEXT_OR_TEST: Words = Words::new(
      example examples reference wiki manual handbook runbook faq glossary troubleshooting quickstart howto typo typos \
      diagram diagrams tutorial",
 );
-
-/// Documentation alone.
-pub(super) static DOCS: Words =
-    Words::new("docs documentation readme changelog docstrings comments guide tutorial wiki swagger");
 
 /// What a user sees or calls.
 pub(super) static FEATURES: Words = Words::new(

@@ -12,7 +12,8 @@ use super::words::{
 /// Ends what is stored.
 pub(super) static DESTROY: Words = Words::new("delete drop wipe erase purge truncate destroy nuke shred empty");
 /// Ends it too, but said of code as often.
-pub(super) static REMOVE: Words = Words::new("remove clear clean tidy flush kill expire prune archive empty sort organize organise");
+pub(super) static REMOVE: Words =
+    Words::new("remove clear clean tidy flush kill expire prune archive empty sort organize organise");
 /// What is stored for people.
 static DATA: Words = Words::new(
     "database databases db dbs table tables schema account accounts user users customer customers client clients data \
@@ -31,7 +32,10 @@ static THROWAWAY: Words = Words::new(
      in-memory build artifacts",
 );
 
-static MACHINES: Words = Words::new("server servers vm vms machine machines box host hosts router instance instances cluster pod pods");
+static SERVICES: Words =
+    Words::new("api system systems site website environment shop app endpoint endpoints traffic service");
+static MACHINES: Words =
+    Words::new("server servers vm vms machine machines box host hosts router instance instances cluster pod pods");
 static MONEY: Words = Words::new(
     "money funds amount payment payments salary salaries fee fees dollar dollars euro euros usd eur deposit cash \
      invoice invoices bill bills",
@@ -63,7 +67,7 @@ static TRY: Words = Words::new(
 );
 static REAL: Words = Words::new(
     "card cards customer customers account accounts money payment payments user users phone number numbers email \
-     emails inbox address addresses shop store thing server order orders",
+     emails inbox address addresses shop store system systems site api thing server order orders",
 );
 
 /// Orders of several words, wherever they stand in a clause.
@@ -116,10 +120,12 @@ const PHRASES: &[&str] = &[
 ];
 
 /// "Give Bob a call", "drop her a line".
-static TOKENS_OF_CONTACT: Words = Words::new("call ring shout ping note line mail message hint heads-up buzz email text");
+static TOKENS_OF_CONTACT: Words =
+    Words::new("call ring shout ping note line mail message hint heads-up buzz email text");
 
 pub(super) fn world(clause: &Clause, orders: &[Order]) -> bool {
-    if has(&DESCRIBING, clause.get(clause.head())) {
+    let head = clause.head();
+    if has(&DESCRIBING, clause.get(head)) && clause.get(head + 1) != "on" {
         return false;
     }
     let merge = (0..clause.words.len())
@@ -130,7 +136,14 @@ pub(super) fn world(clause: &Clause, orders: &[Order]) -> bool {
     }
     orders.iter().any(|order| {
         let order = Seen::new(clause, order);
-        destroys(&order) || restarts(&order) || undoes(&order) || touches(&order) || spends(&order) || merges(&order) || tries_live(&order) || tells(&order)
+        destroys(&order)
+            || restarts(&order)
+            || undoes(&order)
+            || touches(&order)
+            || spends(&order)
+            || merges(&order)
+            || tries_live(&order)
+            || tells(&order)
     })
 }
 
@@ -197,7 +210,7 @@ fn restarts(order: &Seen) -> bool {
 fn undoes(order: &Seen) -> bool {
     one_of(&["revert", "undo", "rollback", "roll", "retry", "rerun", "redo", "repeat", "replay"], order.verb)
         && has(&DONE, order.last())
-        && !has_fault(order.clause)
+        && (!has_fault(order.clause) || has(&DETERMINERS, order.clause.get(order.start)))
 }
 
 /// Not the code but the thing itself: the live database, a server, a service's console, one customer's order.
@@ -205,19 +218,30 @@ fn touches(order: &Seen) -> bool {
     let clause = order.clause;
     let here = |at: usize| clause.get(at);
     let said = order.start..clause.words.len();
-    let live = said.clone().any(|at| has(&LIVE, here(at)) && (has(&DATA, here(at + 1)) || has(&MACHINES, here(at + 1))));
-    let console = said.clone().any(|at| one_of(&["in", "on", "at"], here(at)) && (at + 1..at + 5).any(|at| has(&CONSOLES, here(at))));
-    let one = said.clone().any(|at| has(&INSTANCES, here(at)) && here(at + 1).trim_start_matches('#').starts_with(|c: char| c.is_ascii_digit()));
+    let live = said
+        .clone()
+        .any(|at| has(&LIVE, here(at)) && [&DATA, &MACHINES, &SERVICES].iter().any(|list| has(list, here(at + 1))));
+    let console = said
+        .clone()
+        .any(|at| one_of(&["in", "on", "at"], here(at)) && (at + 1..at + 5).any(|at| has(&CONSOLES, here(at))));
+    let one = said.clone().any(|at| {
+        has(&INSTANCES, here(at)) && here(at + 1).trim_start_matches('#').starts_with(|c: char| c.is_ascii_digit())
+    });
     let machine = has(&OPERATE, order.verb) && (has(&MACHINES, order.last()) || order.behind(&["on"], &MACHINES));
-    let quarrel = one_of(&["complaint", "complaints", "dispute", "disputes", "chargeback", "chargebacks"], order.last());
-    let given = one_of(&["hand", "pass", "deliver", "demo", "present", "bring", "sell"], order.verb) && order.behind(&["to"], &RECIPIENTS);
+    let quarrel =
+        one_of(&["complaint", "complaints", "dispute", "disputes", "chargeback", "chargebacks"], order.last());
+    let given = one_of(&["hand", "pass", "deliver", "demo", "present", "bring", "sell"], order.verb)
+        && order.behind(&["to"], &RECIPIENTS);
     (live || one || quarrel) && !has_fault(clause) || console && has(&SYSTEMS_OR_EDIT, order.verb) || machine || given
 }
 
 /// What is done to machines.
-static OPERATE: Words = Words::new("kill stop install upgrade update patch reboot shut free reinstall provision edit uninstall");
+static OPERATE: Words =
+    Words::new("kill stop install upgrade update patch reboot shut free reinstall provision edit uninstall");
 /// What is changed in a console.
-static SYSTEMS_OR_EDIT: Words = Words::new("fix correct change update set edit add remove create delete configure check adjust put enter enable disable");
+static SYSTEMS_OR_EDIT: Words = Words::new(
+    "fix correct change update set edit add remove create delete configure check adjust put enter enable disable",
+);
 static CONSOLES: Words = Words::new("dashboard console portal backend-ui cpanel");
 static DONE: Words = Words::new(
     "release releases deploy deploys deployment deployments rollout payment payments refund refunds charges migration \
@@ -265,9 +289,8 @@ fn tries_live(order: &Seen) -> bool {
     if !has(&TRY, order.verb) || has_fault(order.clause) {
         return false;
     }
-    let real = (order.start..order.clause.words.len()).any(|at| {
-        one_of(&["real", "actual", "live"], order.clause.get(at)) && has(&REAL, order.clause.get(at + 1))
-    });
+    let real = (order.start..order.clause.words.len())
+        .any(|at| one_of(&["real", "actual", "live"], order.clause.get(at)) && has(&REAL, order.clause.get(at + 1)));
     real || order.behind(&["with", "on", "in", "against", "at", "to"], &LIVE)
 }
 
