@@ -1,7 +1,8 @@
 //! What a text seems to be about: a category to propose, and whether the text itself asks for something locked.
 //!
-//! Pure and deterministic: weighted words and a few rules, no model, so that the owner can be told why, and so that the
-//! same text always gets the same answer. Left out on purpose: deciding. A proposal is confirmed by the owner, and a lock
+//! Pure and deterministic: weighted words (`table`, weighed by `evidence`) and a few rules for orders (`lock`), so that the
+//! owner can be told why, and so that the same text always gets the same answer. How often it is right is measured on
+//! titles in `tests/fixtures/titles`. Left out on purpose: deciding. A proposal is confirmed by the owner, and a lock
 //! found here can only be added to what the category says. English only, see `words`.
 
 mod clause;

@@ -89,7 +89,7 @@ pub(super) const WORDS: &[Row] = &[
         "fail failure error lose lost ignored blank truncated overlap overlapping cannot unable never invisible",
     ),
     (BugFix, 3, "missing"),
-    (BugFix, 2, "invalid undefined unresponsive null nil nothing twice warning crashed empty escape eintr"),
+    (BugFix, 2, "invalid undefined unresponsive null nil nothing twice warning empty escape eintr"),
     (
         Performance,
         4,
@@ -117,7 +117,7 @@ pub(super) const WORDS: &[Row] = &[
          contributing swagger troubleshooting instruction",
     ),
     (Documentation, 2, "comment"),
-    (Documentation, 3, "architecture overview wording unclear outdated screenshot explanation chapter tutorial"),
+    (Documentation, 3, "architecture overview wording unclear outdated screenshot explanation chapter"),
     (Documentation, 2, "example sample description reference section explain"),
     (
         Infrastructure,

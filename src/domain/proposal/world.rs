@@ -256,9 +256,10 @@ fn spends(order: &Seen) -> bool {
     let first = order.clause.get(order.start);
     match order.verb {
         "wire" | "transfer" | "withdraw" | "deposit" => order.within(&MONEY),
-        "donate" | "reimburse" | "invoice" | "tip" => !has(&COMPOUND, first) && !first.is_empty(),
+        "donate" | "reimburse" | "invoice" | "tip" | "book" | "reserve" | "rent" | "hire" | "lease" => {
+            !has(&COMPOUND, first) && !first.is_empty()
+        }
         "order" => order.within(&GOODS) || first.starts_with(|c: char| c.is_ascii_digit()) || first == "more",
-        "book" | "reserve" | "rent" | "hire" | "lease" => !has(&COMPOUND, first) && !first.is_empty(),
         "get" => order.within(&GOODS) && (first == "more" || first.starts_with(|c: char| c.is_ascii_digit())),
         "cancel" | "terminate" | "renew" | "extend" | "upgrade" | "sign" | "resign" => has(&CONTRACTS, order.last()),
         _ => false,

@@ -74,6 +74,19 @@ fn nine_of_ten_tuning_titles_are_proposed_right_and_none_without_its_lock() {
     check(TUNING);
 }
 
+/// Otherwise a weight in the table isn't what it says.
+#[test]
+fn a_word_stands_once_for_its_category() {
+    for rows in [table::LABELS, table::VERBS, table::WORDS] {
+        let mut seen = std::collections::HashSet::new();
+        for (category, _, words) in rows {
+            for word in words.split_ascii_whitespace() {
+                assert!(seen.insert((category, word)), "{word} stands twice for {category}");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_titles_are_what_they_claim_to_be() {
     let all: Vec<Title> = [FROZEN, TUNING].into_iter().flat_map(titles).collect();
