@@ -9,10 +9,13 @@ use super::words::{CONJUNCTIONS, FILLERS, PAIRS};
 const LONGEST: usize = 100;
 
 /// One word, lower-case.
+#[derive(Clone)]
 pub(super) struct Word {
     pub(super) text: String,
     /// Written like a name: `Bob`, not `CSV`.
     pub(super) name: bool,
+    /// Written like an environment variable: `DATABASE_URL`.
+    pub(super) variable: bool,
 }
 
 /// A stretch of text with at most one order in its head position.
@@ -69,6 +72,12 @@ pub(super) fn clauses(text: &str) -> Vec<Clause> {
         end_word(&mut word, &mut current, &mut all);
         match c {
             '.' | '!' | '?' | ';' | ':' | '\n' | '|' | '•' | '→' => next_clause(&mut current, &mut all, false),
+            // "Set DEBUG = True" gives a value as "set DEBUG to True" does.
+            '=' if matches!(current.get(current.head()), "set" | "change" | "make" | "put") => {
+                current.words.push(Word { text: "to".to_owned(), name: false, variable: false });
+            }
+            // "Fix it / deploy"; not "src/main".
+            '/' if !inside => next_clause(&mut current, &mut all, true),
             ',' | '(' | ')' | '[' | ']' | '{' | '}' | '&' | '+' | '—' | '–' | '-' | '=' | '>' => {
                 next_clause(&mut current, &mut all, true);
             }
@@ -94,12 +103,13 @@ fn end_word(word: &mut String, current: &mut Clause, all: &mut Vec<Clause>) {
         return;
     }
     let name = raw.starts_with(char::is_uppercase) && raw.chars().nth(1).is_some_and(char::is_lowercase);
+    let variable = raw.contains('_') && raw.chars().all(|c| c == '_' || c.is_ascii_uppercase() || c.is_ascii_digit());
     let text = raw.to_lowercase().replace("e-mail", "email");
     let text = text.strip_prefix("re-").unwrap_or(&text).to_owned();
     if CONJUNCTIONS.has(&text) {
         next_clause(current, all, true);
     } else {
-        current.words.push(Word { text, name });
+        current.words.push(Word { text, name, variable });
         // The rules look back and forth within a clause; this keeps them linear on a text without any punctuation.
         if current.words.len() >= LONGEST {
             next_clause(current, all, true);

@@ -4,7 +4,8 @@
 //! tells of one. Where they can't tell, they lock: a tap costs the owner a second, a mail to all customers more.
 //! They can only add a lock. Left out on purpose: other languages, and what the diff touches; that is looked at on its own.
 
-use super::clause::{Clause, clauses};
+use super::clause::{Clause, Word, clauses};
+use super::evidence::{is_verb, says};
 use super::outside::{outside, people_next};
 use super::settings::settings;
 use super::words::{
@@ -12,6 +13,7 @@ use super::words::{
     ORDER_CUES, OUTSIDE, PERFORM, PREPOSITIONS, SAFE_VERBS, SUBORDINATORS, SWITCH, TEXT_OR_TEST, TO_PEOPLE, TOLD_OF,
     Words,
 };
+use super::world::{DESTROY, REMOVE, unknown_order};
 use crate::domain::category::Category;
 
 /// What a text asks for, and where.
@@ -20,24 +22,57 @@ pub(super) struct Lock {
     pub(super) why: String,
 }
 
-/// The first order for something locked in title or details.
+/// The first order for something locked in title or details; one that leaves the repository before one that stays.
 pub(super) fn find(title: &str, details: &str) -> Option<Lock> {
-    [title, details].into_iter().find_map(|text| {
-        let all = clauses(text);
-        all.iter().enumerate().find_map(|(at, clause)| {
+    let mut new = None;
+    for text in [title, details] {
+        let mut all = clauses(text);
+        let passives: Vec<Clause> = all.iter().filter_map(passive).collect();
+        all.extend(passives);
+        for (at, clause) in all.iter().enumerate() {
             let orders = orders(&all, at);
             let what = if outside(clause, &orders) {
                 (Category::ExternalAction, "an external action")
-            } else if settings(clause, &orders) {
+            } else if settings(clause, &orders) && !builds(clause, &orders) {
                 (Category::ConfigChange, "a change of settings, secrets or rights")
-            } else if feature(clause, &orders) {
+            } else if new.is_none() && feature(clause, &orders) && !goes_into_docs(&all, at) {
                 (Category::NewFeature, "something new for users")
             } else {
-                return None;
+                continue;
             };
-            Some(Lock { category: what.0, why: format!("its text asks for {}: “{}”", what.1, clause.quote()) })
-        })
-    })
+            let lock =
+                Lock { category: what.0, why: format!("its text asks for {}: “{}”", what.1, clause.quote()) };
+            if lock.category != Category::NewFeature {
+                return Some(lock);
+            }
+            new = Some(lock);
+        }
+    }
+    new
+}
+
+/// "The password should be reset too" as "reset the password".
+fn passive(clause: &Clause) -> Option<Clause> {
+    const WANTED: &[&str] = &["should", "must", "shall", "to", "could", "can", "will"];
+    let be = (1..clause.words.len()).find(|at| {
+        one_of(&["be", "get"], clause.get(*at)) && one_of(WANTED, clause.before(*at, 1)) && !told_of(clause, *at)
+    })?;
+    let done = clause.words.get(be + 1)?;
+    let verb = ["", "d", "ed"].iter().filter_map(|end| done.text.strip_suffix(end)).find(|verb| known_verb(verb))?;
+    let first = clause.get(clause.head());
+    if has(&SUBORDINATORS, first) && first != "that" || has(&SAFE_VERBS, verb) {
+        return None;
+    }
+    let subject =
+        clause.words[..be - 1].iter().filter(|word| !one_of(&["has", "have", "needs", "need", "that"], &word.text));
+    let mut words = vec![Word { text: verb.to_owned(), name: false, variable: false }];
+    words.extend(subject.cloned());
+    Some(Clause { words, joined: false })
+}
+
+/// An order by its shape, by a verb that none of the lists has.
+pub(super) fn unknown(clause: &Clause, later: bool) -> bool {
+    unknown_order(clause, later, |verb| known_verb(verb) || is_verb(verb) || says(verb))
 }
 
 pub(super) fn has(list: &Words, word: &str) -> bool {
@@ -89,7 +124,7 @@ fn inherited(all: &[Clause], at: usize) -> Option<String> {
 
 fn known_verb(word: &str) -> bool {
     let base = base_of(word);
-    [&SAFE_VERBS, &CHANGE, &MAKE_NEW, &ADD, &PERFORM, &TO_PEOPLE, &SWITCH, &LIVE_VERBS]
+    [&SAFE_VERBS, &CHANGE, &MAKE_NEW, &ADD, &PERFORM, &TO_PEOPLE, &SWITCH, &LIVE_VERBS, &DESTROY, &REMOVE]
         .iter()
         .any(|list| has(list, &base))
         || OUTSIDE.iter().any(|verb| verb.base == base && !verb.noun)
@@ -122,7 +157,8 @@ fn ordered(clause: &Clause, i: usize) -> Option<String> {
     let by = one_of(&["by", "start", "begin", "including", "include", "consider"], prev) && base_of(word) != word;
     let cued = has(&ORDER_CUES, prev) && known_verb(word);
     let with_object = known_verb(word) && has(&DETERMINERS, clause.get(i + 1)) && !has(&NOUN_CUES, prev);
-    (by || cued || with_object).then(|| base_of(word))
+    let lets = one_of(&["let", "allow"], word) && people_next(clause, i);
+    (by || cued || with_object || lets).then(|| base_of(word))
 }
 
 /// Negated, after "fails to", or in the description that follows a safe verb: "fix the crash when …".
@@ -136,9 +172,15 @@ pub(super) fn told_of(clause: &Clause, i: usize) -> bool {
     if prev == "to" && (has(&TOLD_OF, second) && !has(&NEGATIONS, clause.before(i, 3)) || safe && second == "time") {
         return true;
     }
-    safe && (head + 1..i).any(|at| {
-        has(&SUBORDINATORS, clause.get(at)) && !one_of(&["so", "sure", "ensure", "such"], clause.before(at, 1))
-    })
+    safe && (head + 1..i)
+        .any(|at| subordinate(clause, at) && !one_of(&["so", "sure", "ensure", "such"], clause.before(at, 1)))
+}
+
+/// Where a part begins that only tells; "while you are at it" begins nothing.
+pub(super) fn subordinate(clause: &Clause, at: usize) -> bool {
+    let meanwhile =
+        clause.get(at) == "while" && one_of(&["you", "we", "at", "i", "you're", "we're"], clause.get(at + 1));
+    has(&SUBORDINATORS, clause.get(at)) && !meanwhile
 }
 
 pub(super) fn has_fault(clause: &Clause) -> bool {
@@ -163,6 +205,25 @@ fn feature(clause: &Clause, orders: &[Order]) -> bool {
     orders.iter().any(|order| makes_new(clause, order))
 }
 
+/// "Add a section about payments and refunds to the handbook": the rest of the clause came behind the "and".
+fn goes_into_docs(all: &[Clause], at: usize) -> bool {
+    all.get(at + 1).is_some_and(|next| {
+        let rest = next.joined && !known_verb(next.get(next.head()));
+        let place =
+            |i| one_of(&["to", "in", "into"], next.before(i, 1)) || one_of(&["to", "in", "into"], next.before(i, 2));
+        rest && (0..next.words.len()).any(|i| has(&TEXT_OR_TEST, next.get(i)) && place(i))
+    })
+}
+
+/// "Build an admin page": the page is what is new, whatever it is for.
+fn builds(clause: &Clause, orders: &[Order]) -> bool {
+    orders.iter().any(|order| {
+        one_of(&["build", "implement", "introduce", "add", "create", "design"], &order.verb)
+            && object(clause, order.object).last().is_some_and(|last| has(&FEATURES, clause.get(last)))
+            && makes_new(clause, order)
+    })
+}
+
 fn makes_new(clause: &Clause, order: &Order) -> bool {
     let verb = order.verb.as_str();
     let object = object(clause, order.object);
@@ -170,14 +231,20 @@ fn makes_new(clause: &Clause, order: &Order) -> bool {
         return people_next(clause, order.object.saturating_sub(1));
     }
     let Some(last) = object.clone().last().map(|i| clause.get(i)) else { return false };
-    if has(&HARMLESS, last) || object.clone().any(|i| has(&TEXT_OR_TEST, clause.get(i))) {
+    // "Build it": what is built stands elsewhere.
+    if one_of(&["it", "this", "them"], last)
+        || has(&HARMLESS, last)
+        || object.clone().any(|i| has(&TEXT_OR_TEST, clause.get(i)))
+    {
         return false;
     }
     if has(&MAKE_NEW, verb) {
         // "Design review": a noun that looks like an order.
         return !has(&COMPOUND, last) || has(&FEATURES, last);
     }
-    if !has(&ADD, verb) {
+    // "Replace the deprecated mail API": the old code, not what users see.
+    let old = ["deprecated", "legacy", "unused", "obsolete", "dead", "duplicate", "duplicated", "redundant"];
+    if !has(&ADD, verb) || object.clone().any(|i| one_of(&old, clause.get(i))) {
         return false;
     }
     // "Make the dashboard faster" has no feature as its last word, "add a dashboard" has.

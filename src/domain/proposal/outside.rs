@@ -5,15 +5,17 @@
 use super::clause::Clause;
 use super::lock::{Order, has, has_fault, object, one_of, told_of};
 use super::words::{
-    CALLS, CODE_NOUNS, COMPOUND, COMPOUND_STRICT, DESCRIBING, DETERMINERS, EVENTS, FAULT, FOREIGN, LIVE, LIVE_VERBS,
-    MOVE_OUT, NOUN_CUES, ORDER_CUES, OUTSIDE, OUTSIDE_PHRASES, PERFORM, RECIPIENTS, REMOTE_PROGRAMS, RESOURCES, RUN,
-    SAFE_VERBS, SYSTEMS, TO_PEOPLE, TOOLS, Words,
+    CALLS, CODE_NOUNS, COMPOUND, COMPOUND_STRICT, DESCRIBING, DETERMINERS, EVENTS, FAULT, FINITE, FOREIGN, LIVE,
+    LIVE_VERBS, MOVE_OUT, NOUN_CUES, ORDER_CUES, OUTSIDE, OUTSIDE_PHRASES, PERFORM, RECIPIENTS, REMOTE_PROGRAMS,
+    RESOURCES, RUN, SAFE_VERBS, STORES, SYSTEMS, TO_PEOPLE, TOOLS, TRAFFIC, Words,
 };
+use super::world::{phrase, world};
 
 pub(super) fn outside(clause: &Clause, orders: &[Order]) -> bool {
     (0..clause.words.len()).any(|i| acts_outside(clause, i))
         || orders.iter().any(|order| order_outside(clause, order))
         || phrase_outside(clause)
+        || world(clause, orders)
 }
 
 fn acts_outside(clause: &Clause, i: usize) -> bool {
@@ -44,11 +46,19 @@ fn base_outside(clause: &Clause, i: usize, noun: bool) -> bool {
     let numbered = clause.get(i + 2).starts_with(|c: char| c.is_ascii_digit() || c == '#');
     let compound = !numbered && has(if noun || i != head { &COMPOUND } else { &COMPOUND_STRICT }, next)
         || (i != head && has(&EVENTS, next) && has(&COMPOUND, clause.get(i + 2)));
+    // "Send fewer queries", "send the header": between parts of a program.
+    let inner =
+        one_of(&["send", "push", "release", "post"], clause.get(i)) && !clause.words.iter().any(|w| w.text == "to");
+    if inner && has(&TRAFFIC, object(clause, i + 1).last().map_or("", |at| clause.get(at))) && !reaches {
+        return false;
+    }
     if has(&RESOURCES, object(clause, i + 1).last().map_or("", |at| clause.get(at))) && !reaches {
         return false;
     }
     if i == head {
-        let statement = noun && has(&FAULT, next);
+        // "Tweet embed breaks the layout": the subject of a statement.
+        let tells = (i + 2..clause.words.len().min(i + 4)).any(|at| has(&FINITE, clause.get(at)));
+        let statement = noun && (has(&FAULT, next) || next == "of") || tells && !has(&DETERMINERS, next);
         return reaches || !compound && !statement;
     }
     if told_of(clause, i) || compound && !(reaches && has(&ORDER_CUES, prev)) {
@@ -149,14 +159,20 @@ fn order_outside(clause: &Clause, order: &Order) -> bool {
             .skip(order.object)
             .any(|(i, word)| has(&LIVE, &word.text) && !has(&CODE_NOUNS, clause.get(i + 1)))
         || has(&MOVE_OUT, verb) && goes_to_system(clause, order.object)
-        || one_of(&["make", "set", "turn"], verb) && last == "public"
+        || one_of(&["make", "set", "turn"], verb) && last == "public" && !within(&STORES)
+}
+
+/// One for an article after the word at `i`: "on the app-store".
+fn skip(clause: &Clause, i: usize) -> usize {
+    usize::from(one_of(&["the", "our", "my"], clause.get(i + 1)))
 }
 
 /// "… to Stripe": a system that is somebody else's, or a live one.
 fn goes_to_system(clause: &Clause, start: usize) -> bool {
     !has_fault(clause)
-        && (start..clause.words.len())
-            .any(|i| one_of(&["to", "into", "with", "on"], clause.get(i)) && has(&SYSTEMS, clause.get(i + 1)))
+        && (start..clause.words.len()).any(|i| {
+            one_of(&["to", "into", "with", "on"], clause.get(i)) && has(&SYSTEMS, clause.get(i + 1 + skip(clause, i)))
+        })
 }
 
 fn phrase_outside(clause: &Clause) -> bool {
@@ -164,5 +180,5 @@ fn phrase_outside(clause: &Clause) -> bool {
         return false;
     }
     let text = clause.words.iter().fold(String::from(" "), |text, word| text + &word.text + " ");
-    OUTSIDE_PHRASES.iter().any(|phrase| text.contains(phrase))
+    OUTSIDE_PHRASES.iter().any(|phrase| text.contains(phrase)) || !has_fault(clause) && phrase(&text)
 }

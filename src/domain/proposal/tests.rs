@@ -3,6 +3,9 @@ use proptest::prelude::*;
 
 use Category::{BugFix, ConfigChange, Documentation, ExternalAction, Infrastructure, NewFeature, Performance};
 
+mod hidden;
+mod titles;
+
 /// Texts that must never run without a tap, whatever they are labelled.
 const LOCKED: &[(&str, Category)] = &[
     ("Document the mailer and send it to all customers", ExternalAction),

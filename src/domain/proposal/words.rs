@@ -11,7 +11,7 @@ pub(super) struct Words {
 }
 
 impl Words {
-    const fn new(text: &'static str) -> Self {
+    pub(super) const fn new(text: &'static str) -> Self {
         Self { text, set: OnceLock::new() }
     }
 
@@ -80,7 +80,8 @@ pub(super) const OUTSIDE: &[Verb] = &[
 
 /// Verbs that reach people only when people stand after them.
 pub(super) static TO_PEOPLE: Words = Words::new(
-    "tell inform contact message text ping remind alert warn ask write reply respond call phone bill invoice spam",
+    "tell inform contact message text ping remind alert warn ask write reply respond call phone bill invoice spam thank \
+     apologize apologise congratulate nag chase poke nudge meet brief fax survey poll introduce",
 );
 
 /// Programs that talk to other machines.
@@ -96,7 +97,10 @@ pub(super) static RECIPIENTS: Words = Words::new(
     "customer customers user users client clients subscriber subscribers everyone everybody somebody someone team \
      teams members people contacts leads investors partner partners vendor vendors public followers audience \
      world press staff employees colleagues coworkers boss ceo manager support friends family patients students \
-     parents me him her them us slack twitter facebook instagram linkedin reddit mastodon youtube tiktok discord \
+     parents me him her them us admins admin provider supplier landlord accountant bank sponsor sponsors tester testers \
+     maintainer maintainers reviewer reviewers stakeholder stakeholders management sales marketing developers devs \
+     reporter reporters contributor contributors hoster subscribers journalist journalists community mom mum dad wife husband buyer buyers tenant tenants lawyer \
+     slack twitter facebook instagram linkedin reddit mastodon youtube tiktok discord \
      telegram whatsapp github gitlab npm pypi crates dockerhub production prod live staging master main origin \
      upstream app-store appstore s3 cdn stripe paypal twilio sendgrid mailchimp zapier salesforce hubspot",
 );
@@ -140,6 +144,19 @@ pub(super) static RESOURCES: Words = Words::new(
      descriptors resources lease leases",
 );
 
+/// What goes between the parts of a program.
+pub(super) static TRAFFIC: Words = Words::new(
+    "query queries request requests byte bytes packet packets header headers chunk chunks frame frames etag response \
+     responses signal signals ack heartbeat heartbeats value values element elements item items state node nodes",
+);
+
+/// Verbs in the form that only a statement has.
+pub(super) static FINITE: Words = Words::new(
+    "fails crashes hangs throws panics leaks takes doesn't doesnt does loses duplicates ignores returns rejects is are \
+     isn't isnt aren't arent never raises blocks overflows deadlocks drops breaks shows stays covers overlaps gets \
+     disappears freezes flickers exits swallows truncates overwrites skips appears keeps looks can't cant cannot won't",
+);
+
 /// Words that tell of a fault rather than give an order.
 pub(super) static FAULT: Words = Words::new(
     "fail fails failing failed broken breaks crash crashes crashing hang hangs hanging slow slowly stuck throws \
@@ -168,10 +185,10 @@ pub(super) static ORDER_CUES: Words = Words::new(
 
 /// Skipped at the start of a clause.
 pub(super) static FILLERS: Words = Words::new(
-    "please finally next afterwards additionally kindly now can could would will you we i should must need needs \
+    "please pls plz kindly finally next afterwards additionally kindly now can could would will you we i should must need needs \
      to let's lets want just go ahead first firstly second secondly third lastly step todo task urgent quickly \
      simply immediately automatically directly have be sure hey ok okay jarvis still always afterward later \
-     tonight tomorrow today that don't-forget it's time",
+     tonight tomorrow today that don't-forget it's time lets gotta remember maybe quick small force",
 );
 
 /// Words that end a clause and start another.
@@ -218,7 +235,7 @@ pub(super) static EVENTS: Words = Words::new(
     "release deploy deployment redeploy redeployment rollout post posts tweet tweets email emails mail mails \
      newsletter newsletters campaign campaigns announcement announcements refund refunds payment payments \
      publication push invoice invoices invitation invitations purchase broadcast launch mailing pullrequest \
-     ticket tickets",
+     ticket tickets pr prs mr",
 );
 
 /// Orders of several words, by their words.
@@ -245,7 +262,7 @@ pub(super) const OUTSIDE_PHRASES: &[&str] = &[
 
 /// What is done to a live system.
 pub(super) static LIVE_VERBS: Words = Words::new(
-    "run apply migrate restart reboot delete drop truncate wipe execute change update switch roll install upgrade \
+    "run kick start trigger apply migrate restart reboot delete drop truncate wipe execute change update switch roll install upgrade \
      clear purge flush shut stop kill reset restore vacuum",
 );
 
@@ -259,7 +276,7 @@ pub(super) static MOVE_OUT: Words = Words::new(
 pub(super) static SYSTEMS: Words = Words::new(
     "slack twitter facebook instagram linkedin reddit mastodon youtube tiktok discord telegram whatsapp github \
      gitlab npm pypi crates dockerhub production prod live origin upstream s3 cdn stripe paypal twilio \
-     sendgrid mailchimp zapier salesforce hubspot google aws notion jira",
+     sendgrid mailchimp zapier salesforce hubspot google aws notion jira app-store cdn testflight",
 );
 
 /// Live systems.
@@ -271,18 +288,41 @@ pub(super) static CONFIG: Words = Words::new(
      credentials permission permissions setting settings env .env envvar config configs configuration \
      configurations acl acls firewall apikey accesscontrol privilege privileges sudoers featureflag sshkey \
      privatekey certificate certificates authorized_keys role roles crontab cors login-data admin admins \
-     administrator superuser sudo",
+     administrator superuser sudo dns cert certs spf dkim dmarc mx cname nameserver dsn cron loglevel \
+     passcode pin vpn allowlist whitelist blocklist webhooksecret",
 );
+
+/// What has a limit that somebody set.
+pub(super) static LIMITS: Words = Words::new(
+    "limit limits size count timeout timeouts memory max maximum min minimum pool ttl lifetime interval retention heap \
+     workers worker threads replicas ratelimit port ports level threshold quota rate schedule delay connections concurrency \
+     frequency retries verbosity",
+);
+
+/// Programs that are configured where they run.
+pub(super) static SERVERS: Words = Words::new(
+    "nginx apache haproxy postgres postgresql mysql mariadb redis systemd kubernetes k8s cloudflare traefik caddy \
+     grafana prometheus sshd iptables ufw",
+);
+
+/// Places for files, of which "public" is a setting.
+pub(super) static STORES: Words = Words::new("bucket buckets folder folders directory directories port share volume");
+
+/// Where running systems are.
+pub(super) static PLACES: Words =
+    Words::new("server servers production prod live staging cluster host gateway vps box");
 
 /// Protections: switching one off or on is a change of access.
 pub(super) static PROTECTIONS: Words = Words::new(
     "auth authentication authorization authorisation 2fa mfa tls ssl https cors csrf sandbox firewall two-factor \
-     encryption access login signature antivirus selinux",
+     encryption access ip ips login signature antivirus selinux verification captcha \
+     rate-limit ratelimit moderation backups monitoring alerts alerting firewall's vpn sso",
 );
 
 /// What is done to a protection.
-pub(super) static SWITCH: Words =
-    Words::new("disable enable bypass skip turn remove relax loosen weaken grant revoke give restrict deny require");
+pub(super) static SWITCH: Words = Words::new(
+    "disable enable bypass skip turn remove relax loosen weaken grant revoke give restrict deny require block unblock ban unban allow",
+);
 
 /// What changes a setting, or lets a secret out.
 pub(super) static CHANGE: Words = Words::new(
@@ -296,9 +336,10 @@ pub(super) static CHANGE: Words = Words::new(
 
 /// After a setting's name these make it a piece of code.
 pub(super) static CODE_NOUNS: Words = Words::new(
-    "parser parsing loader loading lexer tokenizer module modules class classes function method test tests cache \
+    "code parser parsing loader loading lexer tokenizer module modules class classes function method test tests cache \
      caching query queries table index serializer struct type types bug bugs error errors message messages \
-     warning warnings typo typos comment comments bucket count counter docs doc documentation readme guide \
+     warning warnings helper helpers util utils utility utilities library lib struct structs middleware component \
+     constant macro logic validator hashing field typo typos comment comments bucket count counter docs doc documentation readme guide \
      reference refresh page's benchmark lookup lookups stream",
 );
 
@@ -316,12 +357,9 @@ pub(super) static HARMLESS: Words = Words::new(
 /// Documentation and tests.
 pub(super) static TEXT_OR_TEST: Words = Words::new(
     "test tests doc docs documentation comment comments docstring docstrings readme changelog guide guides \
-     example examples reference wiki manual typo typos diagram tutorial",
+     example examples reference wiki manual handbook runbook faq glossary troubleshooting quickstart howto typo typos \
+     diagram diagrams tutorial",
 );
-
-/// Documentation alone.
-pub(super) static DOCS: Words =
-    Words::new("docs documentation readme changelog docstrings comments guide tutorial wiki swagger");
 
 /// What a user sees or calls.
 pub(super) static FEATURES: Words = Words::new(
@@ -374,6 +412,11 @@ pub(super) const PAIRS: &[(&str, &str, &str)] = &[
     ("feature", "flags", "featureflag"),
     ("pull", "requests", "pullrequest"),
     ("merge", "requests", "pullrequest"),
+    ("log", "level", "loglevel"),
+    ("mailing", "lists", "mailing-list"),
+    ("app", "stores", "app-store"),
+    ("play", "stores", "app-store"),
+    ("rate", "limits", "ratelimit"),
     ("who", "can", "whocan"),
     ("third", "party", "third-party"),
     ("3rd", "party", "3rd-party"),
