@@ -26,4 +26,5 @@ pub mod status;
 pub mod task;
 pub mod test_output;
 pub mod throttle;
+pub mod timeline;
 pub mod words;
