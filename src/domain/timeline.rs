@@ -172,7 +172,7 @@ impl BandKind {
     /// The words beside its strip.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Disk => "Disk full, no new builds",
+            Self::Disk => "Disk above its limit, no new builds",
             Self::Memory => "Memory short, no new builds",
             Self::Limit => "Usage limit, no new builds",
             Self::Asleep => "Machine off or asleep",

@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock};
 use unicode_width::UnicodeWidthChar;
 
 /// Stands for what the font has no picture of.
-const NEUTRAL: char = '▯';
+const NEUTRAL: char = '•';
 
 /// Marks over and under one letter; more are a joke that climbs out of its line.
 const MOST_MARKS: usize = 2;

@@ -104,7 +104,7 @@ pub(super) fn zone_words(timeline: &Timeline) -> String {
     let zone = timeline.zone.name();
     match minutes {
         0 => zone.to_owned(),
-        1.. => format!("{zone} · clocks go forward {minutes} min"),
-        _ => format!("{zone} · clocks go back {} min", -minutes),
+        1.. => format!("{zone} · clocks went forward {minutes} min"),
+        _ => format!("{zone} · clocks went back {} min", -minutes),
     }
 }

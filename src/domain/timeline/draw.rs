@@ -1,6 +1,6 @@
 //! Draws a timeline as one SVG document, made for a phone: 1080 wide, so that its smallest text is read at a third.
 
-use super::axis::{Axis, zone_words};
+use super::axis::{Axis, Flag, zone_words};
 use super::palette::{CARD, EDGE, GRID, INK, LANE, MARK, SOFT, TEXT, bar, strip};
 use super::pen::{Anchor, Area, Pen, Style, cut, text_width};
 use super::rows::{legend, list_height, listing, pattern_name, patterns, strips};
@@ -19,6 +19,8 @@ const NARROWEST: f64 = 12.0;
 const SLIVER: f64 = 3.0;
 /// With more lanes than this, bars have one line of text instead of two.
 const TALL_LANES: usize = 8;
+/// How wide the widest sign is, in sizes of its font.
+const SIGN: f64 = 0.86;
 const FLAG_ROW: f64 = 36.0;
 const FLAG_SIZE: f64 = 26.0;
 
@@ -41,7 +43,7 @@ pub fn svg(timeline: &Timeline) -> String {
     y = lanes(&mut pen, timeline, &axis, y);
     for tick in axis.ticks(timeline, 112.0) {
         // The outermost labels stay on the card.
-        let x = tick.x.clamp(left + 38.0, WIDTH - 46.0);
+        let x = tick.x.clamp(left + 38.0, right - 20.0);
         pen.text(x, y + 34.0, Style::new(26.0, SOFT).at(Anchor::Middle), &tick.label);
     }
     y = strips(&mut pen, timeline, &axis, y + 60.0);
@@ -72,6 +74,7 @@ fn lanes(pen: &mut Pen, timeline: &Timeline, axis: &Axis, top: f64) -> f64 {
     let flags = axis.flags(timeline, |text| text_width(text, FLAG_SIZE, false));
     let rows = flags.iter().map(|flag| flag.row + 1).max().unwrap_or(0);
     let first = top + rows as f64 * FLAG_ROW + 6.0;
+    let baseline = |flag: &Flag| first - 14.0 - flag.row as f64 * FLAG_ROW;
     let tall = timeline.lanes.len() <= TALL_LANES;
     let (height, gap) = if tall { (88.0, 12.0) } else { (46.0, 8.0) };
     let bottom = first + timeline.lanes.len() as f64 * (height + gap);
@@ -92,16 +95,18 @@ fn lanes(pen: &mut Pen, timeline: &Timeline, axis: &Axis, top: f64) -> f64 {
     for tick in axis.ticks(timeline, 112.0) {
         pen.line(tick.x, first, bottom, GRID, false);
     }
+    // Behind the builds, whose texts they would cross.
+    for flag in &flags {
+        pen.line(flag.x, baseline(flag) - 22.0, bottom, MARK, true);
+    }
     for (lane, area) in timeline.lanes.iter().zip(&areas) {
         let style = Style::new(28.0, SOFT).bold().at(Anchor::Middle);
         pen.text(MARGIN + GUTTER / 2.0 - 4.0, area.y + height / 2.0 + 10.0, style, &lane.label);
         bars(pen, lane, axis, *area, tall);
     }
     for flag in flags {
-        let baseline = first - 14.0 - flag.row as f64 * FLAG_ROW;
-        pen.line(flag.x, baseline - 22.0, bottom, MARK, true);
         let (x, anchor) = if flag.left { (flag.x - 8.0, Anchor::End) } else { (flag.x + 8.0, Anchor::Start) };
-        pen.text(x, baseline, Style::new(FLAG_SIZE, TEXT).at(anchor), &flag.text);
+        pen.text(x, baseline(&flag), Style::new(FLAG_SIZE, TEXT).at(anchor), &flag.text);
     }
     bottom
 }
@@ -124,20 +129,29 @@ fn bar_of(pen: &mut Pen, block: &Block, area: Area, tall: bool) {
     } else {
         pen.rect(area, 8.0_f64.min(area.w / 2.0), fill);
     }
-    let room = area.w - 16.0;
-    let sign = block.fate.sign().to_string();
-    let full = format!("{sign} #{}", block.task);
+    let (room, sign) = (area.w - 16.0, block.fate.sign());
     let head = Style::new(28.0, INK).bold();
-    let x = area.x + 8.0;
-    let Some(text) = [full, sign].into_iter().find(|text| text_width(text, head.size, true) <= room) else { return };
-    let body = Style::new(26.0, INK);
+    let baseline = area.y + if tall { 37.0 } else { 33.0 };
+    let mut number = format!("{sign} #{}", block.task);
+    let taken = (SIGN + text_width(&number[sign.len_utf8()..], 1.0, true)) * head.size;
+    if taken > room {
+        let (middle, centred) = (area.x + area.w / 2.0, Style { size: 26.0, ..head }.at(Anchor::Middle));
+        if area.w >= SIGN * centred.size {
+            pen.text(middle, baseline, centred, &sign.to_string());
+        }
+        // Its times, and its number where that does not fit either, are in the list.
+        let number = number.split_off(sign.len_utf8() + 1);
+        if tall && area.w >= text_width(&number, centred.size, false) + 4.0 {
+            pen.text(middle, area.y + 72.0, Style { bold: false, ..centred }, &number);
+        }
+        return;
+    }
+    let (x, body) = (area.x + 8.0, Style::new(26.0, INK));
+    pen.text(x, baseline, head, &number);
     if tall {
-        pen.text(x, area.y + 37.0, head, &text);
         pen.text(x, area.y + 72.0, body, &cut(&block.title, body.size, room));
     } else {
-        let baseline = area.y + 33.0;
-        pen.text(x, baseline, head, &text);
-        let taken = text_width(&text, head.size, true) + 10.0;
+        let taken = taken + 10.0;
         pen.text(x + taken, baseline, body, &cut(&block.title, body.size, room - taken));
     }
 }

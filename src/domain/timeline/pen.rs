@@ -25,9 +25,19 @@ fn width_of(c: char) -> f64 {
     let known = u32::from(c).checked_sub(0x20).and_then(|at| ASCII.get(at as usize));
     match known {
         Some(width) => f64::from(*width) / 1000.0,
-        None if c.width() == Some(0) => 0.0,
-        None if c < '\u{530}' && c.is_lowercase() => 0.86,
-        None => 1.3,
+        None => match c {
+            '…' | '–' => 0.9,
+            'Æ' | 'Œ' | 'æ' | 'œ' => 1.1,
+            _ if c.width() == Some(0) => 0.0,
+            // Latin with accents; Greek and Cyrillic; Armenian and Hebrew; Arabic.
+            ..'\u{250}' => 0.91,
+            '\u{250}'..'\u{530}' if c.is_lowercase() => 0.91,
+            '\u{250}'..'\u{530}' => 1.07,
+            '\u{530}'..'\u{600}' => 0.9,
+            '\u{600}'..'\u{700}' => 1.15,
+            '•' => 0.6,
+            _ => 1.3,
+        },
     }
 }
 
@@ -53,7 +63,12 @@ pub(super) fn cut(text: &str, size: f64, room: f64) -> String {
     };
     let kept: String = text.chars().take_while(fits).collect();
     let kept = kept.trim_end();
-    if kept.chars().count() < 3 { String::new() } else { format!("{kept}…") }
+    if kept.chars().count() < 3 {
+        return String::new();
+    }
+    // Where a line runs to the left, so does its end: a mark without width tells the renderer.
+    let leftward = kept.chars().rfind(|c| c.is_alphanumeric()).is_some_and(|c| matches!(c, '\u{590}'..'\u{900}'));
+    format!("{kept}…{}", if leftward { "\u{200f}" } else { "" })
 }
 
 /// Text for an element or an attribute: markup escaped, and what XML can't hold at all replaced.
@@ -157,8 +172,8 @@ impl Pen {
     }
 
     /// A line from top to bottom.
-    pub(super) fn line(&mut self, x: f64, from: f64, to: f64, colour: &str, dashed: bool) {
-        let dashes = if dashed { r#" stroke-dasharray="8 7""# } else { "" };
+    pub(super) fn line(&mut self, x: f64, from: f64, to: f64, colour: &str, broken: bool) {
+        let dashes = if broken { r#" stroke-dasharray="8 7""# } else { "" };
         self.add(format_args!(
             r#"<path d="M{x:.1} {from:.1}V{to:.1}" stroke="{}" stroke-width="2"{dashes}/>"#,
             escape(colour)
@@ -205,6 +220,7 @@ mod tests {
         assert!(cut_short.starts_with("Opti") && cut_short.ends_with('…'), "{cut_short}");
         assert!(text_width(&cut_short, 26.0, false) <= 150.0);
         assert_eq!(cut("Optimize", 26.0, 50.0), "");
+        assert!(cut("שלום עולם זה מבחן", 26.0, 150.0).ends_with("…\u{200f}"));
         assert_eq!(escape("</svg><script>\"'&\u{1b}\u{ffff}"), "&lt;/svg&gt;&lt;script&gt;&quot;&#39;&amp; \u{fffd}");
     }
 }

@@ -109,8 +109,10 @@ pub(super) fn listing(pen: &mut Pen, timeline: &Timeline, left: f64, right: f64,
     }
     pen.rect(Area { x: left, y: top, w: right - left, h: 2.0 }, 0.0, EDGE);
     let mut y = top + 20.0;
+    let number = |block: &&Block| text_width(&format!("#{}", block.task), SIZE, true);
+    let numbers = blocks.iter().map(number).fold(0.0, f64::max);
     for block in blocks.iter().take(LISTED) {
-        row(pen, timeline, block, left, right, y);
+        row(pen, timeline, block, [left, left + CHIP + 16.0 + numbers + 6.0, right], y);
         y += LIST_ROW;
     }
     if blocks.len() > LISTED {
@@ -119,20 +121,19 @@ pub(super) fn listing(pen: &mut Pen, timeline: &Timeline, left: f64, right: f64,
     }
 }
 
-fn row(pen: &mut Pen, timeline: &Timeline, block: &Block, left: f64, right: f64, y: f64) {
+/// One build: its chip at the first place, its title at the second, its times up to the third.
+fn row(pen: &mut Pen, timeline: &Timeline, block: &Block, [left, title, right]: [f64; 3], y: f64) {
     let baseline = y + 29.0;
     chip(pen, left, y, block.fate);
-    let number = format!("#{}", block.task);
-    let mut x = left + CHIP + 16.0;
-    pen.text(x, baseline, Style::new(SIZE, TEXT).bold(), &number);
-    x += text_width(&number, SIZE, true) + 14.0;
-
-    let until = block.to.map_or_else(|| "now".to_owned(), |at| clock(at, timeline.zone));
-    let mut times = format!("{}–{until}", clock(block.from, timeline.zone));
+    pen.text(left + CHIP + 16.0, baseline, Style::new(SIZE, TEXT).bold(), &format!("#{}", block.task));
+    let from = clock(block.from, timeline.zone);
+    // The picture is looked at later: it can't say `now`.
+    let mut times =
+        block.to.map_or_else(|| format!("since {from}"), |to| format!("{from}–{}", clock(to, timeline.zone)));
     if block.attempt > 1 {
         times = format!("try {} · {times}", block.attempt);
     }
     pen.text(right, baseline, Style::new(SIZE, SOFT).at(Anchor::End), &times);
-    let room = right - text_width(&times, SIZE, false) - 20.0 - x;
-    pen.text(x, baseline, Style::new(SIZE, TEXT), &cut(&block.title, SIZE, room));
+    let room = right - text_width(&times, SIZE, false) - 20.0 - title;
+    pen.text(title, baseline, Style::new(SIZE, TEXT), &cut(&block.title, SIZE, room));
 }

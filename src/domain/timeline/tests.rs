@@ -135,11 +135,11 @@ fn hours_are_real_and_labels_local_when_clocks_change() {
     // Spring: 02:00 does not exist. Autumn: 01:00 comes twice.
     let spring = night(ZONE, Utc.with_ymd_and_hms(2026, 3, 8, 4, 0, 0).unwrap(), 7);
     assert_eq!(labels(&spring), ["23:00", "00:00", "01:00", "03:00", "04:00", "05:00", "06:00", "07:00"]);
-    assert_eq!(axis::zone_words(&spring), "America/New_York · clocks go forward 60 min");
+    assert_eq!(axis::zone_words(&spring), "America/New_York · clocks went forward 60 min");
     let autumn = night(ZONE, Utc.with_ymd_and_hms(2026, 11, 1, 3, 0, 0).unwrap(), 8);
     let shown = ["23:00", "00:00", "01:00", "01:00", "02:00", "03:00", "04:00", "05:00", "06:00"];
     assert_eq!(labels(&autumn), shown);
-    assert_eq!(axis::zone_words(&autumn), "America/New_York · clocks go back 60 min");
+    assert_eq!(axis::zone_words(&autumn), "America/New_York · clocks went back 60 min");
     // A quarter of an hour off the hour, as in Nepal, and no change at all.
     let nepal = night(chrono_tz::Asia::Kathmandu, Utc.with_ymd_and_hms(2026, 3, 8, 17, 15, 0).unwrap(), 3);
     assert_eq!(labels(&nepal), ["23:00", "23:30", "00:00", "00:30", "01:00", "01:30", "02:00"]);
@@ -177,7 +177,7 @@ fn only_what_occurs_is_in_the_legend() {
     {
         assert!(drawn.contains(there), "{there}");
     }
-    for absent in ["stopped", "unclear", "Disk full", "Usage limit", "asleep"] {
+    for absent in ["stopped", "unclear", "Disk above", "Usage limit", "asleep"] {
         assert!(!drawn.contains(absent), "{absent}");
     }
     assert!(svg(&Timeline::of(&empty_night())).contains("No build was started"));

@@ -6,7 +6,7 @@ use crate::domain::facts::sample::{at, empty_night, fact, full_night, task};
 use crate::domain::timeline::{Fate, WIDTH, text_width};
 use chrono::TimeDelta;
 use proptest::prelude::*;
-use resvg::usvg::{Group, Node, Rect};
+use resvg::usvg::{Group, Node, Rect, TextChunk};
 
 fn night_of(titles: &[String], minutes: i64) -> NightFacts {
     let mut facts = empty_night();
@@ -30,7 +30,7 @@ fn texts(group: &Group, found: &mut Vec<(String, Rect)>) {
         match node {
             Node::Group(group) => texts(group, found),
             Node::Text(text) => {
-                let words = text.chunks().iter().map(|chunk| chunk.text()).collect();
+                let words = text.chunks().iter().map(TextChunk::text).collect();
                 found.push((words, text.abs_bounding_box()));
             }
             _ => {}
@@ -64,7 +64,7 @@ fn the_picture_has_its_size_and_shows_something() {
     let pixels = tiny_skia::Pixmap::decode_png(&bytes).unwrap();
     assert_eq!(pixels.width(), 1080);
     assert!((700..1600).contains(&pixels.height()), "{}", pixels.height());
-    let mut colours: Vec<u32> = pixels.pixels().iter().map(|pixel| bytemuck_of(*pixel)).collect();
+    let mut colours: Vec<u32> = pixels.pixels().iter().map(|pixel| packed(*pixel)).collect();
     assert!(colours.iter().all(|colour| colour & 0xff == 0xff), "a chat's own colour shows through");
     colours.sort_unstable();
     colours.dedup();
@@ -72,7 +72,7 @@ fn the_picture_has_its_size_and_shows_something() {
     assert_eq!(png(&Timeline::of(&full_night())).unwrap(), bytes, "the same night is the same picture");
 }
 
-fn bytemuck_of(pixel: tiny_skia::PremultipliedColorU8) -> u32 {
+fn packed(pixel: tiny_skia::PremultipliedColorU8) -> u32 {
     u32::from_be_bytes([pixel.red(), pixel.green(), pixel.blue(), pixel.alpha()])
 }
 
@@ -98,24 +98,22 @@ fn every_night_makes_a_picture() {
 /// Widest characters of the font, and those it lacks.
 #[test]
 fn layout_never_expects_less_than_the_font_takes() {
-    let mut wide = String::new();
     for bytes in [dejavu::sans_condensed::regular(), dejavu::sans_condensed::bold()] {
         let font = skrifa::FontRef::new(bytes).unwrap();
         let (map, widths) = (font.charmap(), font.glyph_metrics(Size::new(1.0), LocationRef::default()));
-        let ours = (' '..='~').chain("…–·#".chars()).chain(Fate::ALL.map(Fate::sign)).chain([NEUTRAL]);
+        let ours = (' '..='~').chain("…–·".chars()).chain(Fate::ALL.map(Fate::sign)).chain([NEUTRAL]);
         for c in ours {
             let advance = map.map(c).and_then(|glyph| widths.advance_width(glyph));
             let advance = f64::from(advance.unwrap_or_else(|| panic!("the font has no {c:?}")));
             let bold = bytes == dejavu::sans_condensed::bold();
             assert!(advance <= text_width(&c.to_string(), 1.0, bold), "{c:?} takes {advance}");
         }
-        wide = map
-            .mappings()
-            .filter_map(|(c, _)| char::from_u32(c))
-            .filter(|c| !shown(&c.to_string()).contains(*c))
-            .collect();
     }
-    assert!(wide.chars().count() < 60, "too much is replaced: {wide}");
+    let font = skrifa::FontRef::new(dejavu::sans_condensed::regular()).unwrap();
+    let known: Vec<char> = font.charmap().mappings().filter_map(|(c, _)| char::from_u32(c)).collect();
+    let wide: String = known.iter().filter(|c| c.width() != Some(0) && !shown(&c.to_string()).contains(**c)).collect();
+    // A few digraphs, ligatures and a smiley.
+    assert!(known.len() > 5000 && wide.chars().count() < 30, "too much is replaced: {wide}");
 }
 
 #[test]
@@ -123,8 +121,8 @@ fn what_the_font_lacks_is_one_neutral_sign_a_run() {
     for (title, expected) in [
         ("Fix the labels", "Fix the labels"),
         ("Größe über Ελλάδα и Щука", "Größe über Ελλάδα и Щука"),
-        ("🚀 Ship 👨‍👩‍👧 it 🏳️‍🌈", "▯ Ship ▯ it ▯"),
-        ("日本語のタイトル", "▯"),
+        ("🚀 Ship 👨‍👩‍👧 it 🏳️‍🌈", "• Ship • it •"),
+        ("日本語のタイトル", "•"),
         ("שלום עולם", "שלום עולם"),
         ("e\u{301}\u{301}\u{301}\u{301}", "e\u{301}\u{301}"),
         ("", ""),
@@ -162,45 +160,5 @@ proptest! {
         inside(&drawable(timeline.clone()));
         let (tree, _) = texts_of(&timeline);
         prop_assert!(f64::from(tree.size().width()) <= WIDTH);
-    }
-}
-
-#[test]
-fn zz_samples() {
-    let many: Vec<String> = (1..=21).map(|id| format!("Task number {id} with a title of usual length")).collect();
-    let titles = [
-        "🚀 Ship the new 日本語 page",
-        "שלום עולם זה מבחן ארוך",
-        "</svg><script>alert(1)</script>",
-        &"Optimize nutrition calculations of everything ".repeat(3)[..120],
-        "مرحبا بالعالم",
-    ]
-    .map(str::to_owned);
-    let mut full = full_night();
-    full.throttles.push(crate::domain::facts::ThrottleFact {
-        from: at("15 03:00"),
-        until: Some(at("15 03:20")),
-        reason: "disk / is 83 % full".into(),
-    });
-    full.throttles.push(crate::domain::facts::ThrottleFact {
-        from: at("15 05:00"),
-        until: Some(at("15 05:02")),
-        reason: "disk / is 83 % full".into(),
-    });
-    full.slept = vec![(at("15 05:10"), at("15 05:50"))];
-    for (name, facts) in [
-        ("empty", empty_night()),
-        ("full", full_night()),
-        ("bands", full),
-        ("one", night_of(&many[..1], 90)),
-        ("row", night_of(&many, 18)),
-        ("overlap", night_of(&many, 150)),
-        ("short", night_of(&many, 0)),
-        ("titles", night_of(&titles, 70)),
-    ] {
-        let begin = std::time::Instant::now();
-        let bytes = png(&Timeline::of(&facts)).unwrap();
-        eprintln!("{name}: {} bytes, {:?}", bytes.len(), begin.elapsed());
-        std::fs::write(format!("/tmp/chart-{name}.png"), bytes).unwrap();
     }
 }
