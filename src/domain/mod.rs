@@ -27,4 +27,5 @@ pub mod status;
 pub mod task;
 pub mod test_output;
 pub mod throttle;
+pub mod timeline;
 pub mod words;

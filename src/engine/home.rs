@@ -52,6 +52,11 @@ impl Home {
         self.root.join("reports").join(name)
     }
 
+    /// The picture of the night, beside its report.
+    pub fn picture(&self, session: &Session) -> PathBuf {
+        self.report(session).with_extension("png")
+    }
+
     /// Vaults, one bare repository a project.
     pub fn vaults(&self) -> PathBuf {
         self.root.join("vaults")

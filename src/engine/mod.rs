@@ -8,6 +8,7 @@
 //! - `effects`: work that takes time, in the background, each ending in a recorded fact.
 //! - `runs`: launching, watching and reading supervised commands; `spec`: what exactly they execute.
 //! - [`deliver`]: outbox → chat.
+//! - `picture`: the night as PNG, for the brief.
 //! - `garbage`: folders nobody needs any more.
 
 pub mod commands;
@@ -19,6 +20,7 @@ mod garbage;
 pub mod home;
 pub mod inbound;
 mod perform;
+mod picture;
 pub mod reply;
 mod runs;
 pub mod say;

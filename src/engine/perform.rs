@@ -1,9 +1,10 @@
 //! One action → one transaction, or one effect begun. Nothing is decided here: what is written was planned, and every
 //! write names the state it expects.
 
-use super::{Engine, effects, failpoint, garbage, runs, say};
+use super::{Engine, effects, failpoint, garbage, picture, runs, say};
 use crate::domain::build::{CheckPurpose, Outcome, RunOwner, StopReason};
 use crate::domain::id::TaskId;
+use crate::domain::message::Attachment;
 use crate::domain::plan::{Action, BuildEnd, NewBuild, NewSession, TaskAfter};
 use crate::domain::session::SessionKind;
 use crate::domain::task::TaskState;
@@ -26,9 +27,14 @@ pub(super) async fn perform(engine: &Engine, action: &Action) -> Result<(), Stor
         Action::StopRun { run, reason } => return runs::stop(engine, *run, *reason).await,
         _ => {}
     }
+    // Drawing takes a moment, and nobody else can write while a transaction is open.
+    let picture = match action {
+        Action::SendBrief { session, .. } => picture::draw(engine, *session).await,
+        _ => None,
+    };
     let now = engine.now();
     let mut tx = engine.parts.store.begin().await?;
-    record(engine, &mut tx, action, now).await?;
+    record(engine, &mut tx, action, picture, now).await?;
     failpoint::pass("before commit");
     tx.commit().await?;
     failpoint::pass("after commit");
@@ -38,7 +44,13 @@ pub(super) async fn perform(engine: &Engine, action: &Action) -> Result<(), Stor
     Ok(())
 }
 
-async fn record(engine: &Engine, conn: &mut Conn, action: &Action, now: DateTime<Utc>) -> Result<(), StoreError> {
+async fn record(
+    engine: &Engine,
+    conn: &mut Conn,
+    action: &Action,
+    picture: Option<Attachment>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
     match action {
         Action::OpenSession(new) => open_session(engine, conn, new, now).await,
         Action::MissNight { date, reason, brief_at } => {
@@ -55,7 +67,7 @@ async fn record(engine: &Engine, conn: &mut Conn, action: &Action, now: DateTime
             say::live_status(engine, conn, *session, now).await
         }
         Action::SendBrief { session, from } => {
-            say::brief(engine, conn, *session, now).await?;
+            say::brief(engine, conn, *session, picture, now).await?;
             sessions::briefed(conn, *session, *from, now).await?;
             audit::append(conn, now, PLANNER, "brief", None, &format!("the brief of session {session} is on its way"))
                 .await

@@ -5,7 +5,7 @@ use crate::domain::brief::{BriefButton, brief as brief_message};
 use crate::domain::build::Outcome;
 use crate::domain::button::Meaning;
 use crate::domain::id::{SessionId, TaskId};
-use crate::domain::message::{Button, Item, Message};
+use crate::domain::message::{Attachment, Button, Item, Message};
 use crate::domain::plan::Snapshot;
 use crate::domain::plan::choice::{self, Standing};
 use crate::domain::role::Role;
@@ -88,15 +88,17 @@ pub(super) async fn live_status(
     outbox::say(conn, &engine.parts.home_chat, &key, &progress_check(&status), true, now).await
 }
 
-/// The brief: the one message of the day that sounds.
+/// The brief: the one message of the day that sounds. The picture goes with it if there is one.
 pub(super) async fn brief(
     engine: &Engine,
     conn: &mut Conn,
     id: SessionId,
+    picture: Option<Attachment>,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let session = sessions::get(conn, id).await?;
-    let message = brief_of(engine, conn, &session, now).await?;
+    let mut message = brief_of(engine, conn, &session, now).await?;
+    message.attachments.extend(picture);
     let key = match session.kind {
         SessionKind::Nightly => format!("brief:{}", session.date),
         SessionKind::Manual | SessionKind::Single => format!("brief:{}:{id}", session.date),

@@ -1,10 +1,11 @@
-//! This machine: measuring it, cleaning its logs, optimizing the owner's databases, keeping it awake.
+//! This machine: measuring it, cleaning its logs, optimizing the owner's databases, keeping it awake, drawing the night.
 //!
 //! Everything here either measures or does one bounded, reversible thing to a place the owner named; deciding is the
 //! domain's. File work is plain blocking code (the engine calls it on a blocking thread); only [`databases`] is async.
 //! Left out on purpose: anything that needs root, and anything on a path nobody configured.
 
 pub mod awake;
+pub mod chart;
 pub mod databases;
 pub mod logs;
 pub mod probe;

@@ -113,6 +113,26 @@ async fn a_brief_survives_a_night_without_network() {
     o.finish().await;
 }
 
+/// A folder stands where the picture should be written.
+#[tokio::test]
+async fn a_brief_comes_without_the_picture_that_could_not_be_made() {
+    let (mut o, _) = with_phone().await;
+    o.asks("/queue add Fix the labels | 1h | bug", "📝 #1").await;
+    let place = o.engine().home().root().join("reports/2026-03-14.png");
+    std::fs::create_dir_all(place.join("in the way")).unwrap();
+    o.advance_to("2026-03-15 07:00").await;
+    let brief = o.expect("🌅 1 ready").await;
+    assert!(!brief.text.contains("📎"), "{}", brief.text);
+    std::fs::remove_dir_all(&place).unwrap();
+    o.advance_to("2026-03-16 07:00").await;
+    let next = o.expect("🌅 Nothing was built").await;
+    assert!(next.text.contains("📎 night-2026-03-15.png: "), "{}", next.text);
+    let reports: Vec<_> =
+        std::fs::read_dir(place.parent().unwrap()).unwrap().flatten().map(|e| e.file_name()).collect();
+    assert_eq!(reports.len(), 3, "two reports, one picture, nothing half written: {reports:?}");
+    o.finish().await;
+}
+
 #[tokio::test]
 async fn an_update_that_comes_twice_counts_once() {
     let (mut o, phone) = with_phone().await;

@@ -86,9 +86,12 @@ async fn the_brief(o: &mut Overnight) {
         "Rotated large.log",
         "🔒 #8 Build a dashboard",
         "📊 Total: 9.0 hours of work completed overnight",
+        "📎 night-2037-03-14.png: ",
     ] {
         assert!(brief.text.contains(words), "the brief lacks {words:?}: {}", brief.text);
     }
+    let picture = std::fs::read(o.engine().home().root().join("reports/2037-03-14.png")).unwrap();
+    assert!(picture.starts_with(b"\x89PNG\r\n"), "{} bytes", picture.len());
     // The agent's words are a quote, never the bot's own.
     assert!(brief.text.contains("agent says: “everything works, all tests pass”"), "{}", brief.text);
     assert!(!brief.text.contains("shipped it!"));
