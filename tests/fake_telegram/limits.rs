@@ -65,16 +65,18 @@ pub(crate) fn text(params: &Map<String, Value>, key: &str, entities: &str) -> Re
         Some(mode) if !mode.is_empty() => {
             return Err(Refusal::wrong(format!("unsupported parse_mode {mode:?}: this fake parses HTML only")));
         }
-        _ => html::plain(raw, listed.unwrap_or_default()),
+        _ => {
+            let listed = listed.unwrap_or_default();
+            let beyond = |entity: &Value| html::number(entity, "offset") + html::number(entity, "length") > utf16(raw);
+            let beyond = listed.iter().any(beyond).then(|| "an entity reaches beyond the end of its text".to_owned());
+            let mut parsed = html::plain(raw, listed);
+            parsed.remarks.extend(beyond);
+            parsed
+        }
     };
     let count = parsed.entities.len();
     if count > ENTITIES {
         parsed.remarks.push(format!("{count} entities, of which Telegram shows {ENTITIES}"));
-    }
-    let end = utf16(&parsed.text);
-    let beyond = |entity: &Value| html::number(entity, "offset") + html::number(entity, "length") > end;
-    if parsed.entities.iter().any(beyond) {
-        parsed.remarks.push("an entity reaches beyond the end of its text".into());
     }
     Ok(parsed)
 }

@@ -45,16 +45,29 @@ impl Call {
     }
 }
 
-impl World {
-    /// Whether a request keeps to the schema.
-    pub(crate) fn check(&self, call: &Call) -> Result<(), Refusal> {
-        let schema = Schema::get();
-        let (_, fields) =
-            schema.method(&call.method).ok_or_else(|| Refusal::new(404, "Not Found: method not found"))?;
-        schema.check_params(fields, &call.params).map_err(Refusal::wrong)?;
-        limits::simulated(&call.params)
-    }
+/// Whether a request keeps to the schema.
+pub(crate) fn check(call: &Call) -> Result<(), Refusal> {
+    let schema = Schema::get();
+    let (_, fields) = schema.method(&call.method).ok_or_else(|| Refusal::new(404, "Not Found: method not found"))?;
+    schema.check_params(fields, &call.params).map_err(Refusal::wrong)?;
+    limits::simulated(&call.params)
+}
 
+/// Whether a result is of the type the Bot API gives it.
+pub(crate) fn check_result(method: &str, result: &Value) -> Result<(), String> {
+    let kind = match method {
+        "getMe" => "User",
+        "getWebhookInfo" => "WebhookInfo",
+        "sendMessage" | "sendDocument" | "sendPhoto" | "editMessageText" | "editMessageReplyMarkup" => "Message",
+        "getMyCommands" => "Array of BotCommand",
+        "getFile" => "File",
+        "getChat" => "ChatFullInfo",
+        _ => "True",
+    };
+    Schema::get().check(kind, result, method)
+}
+
+impl World {
     /// Does what a request asks; all but `getUpdates`, which has to wait.
     pub(crate) fn call(&mut self, call: &Call) -> Answer {
         match call.method.as_str() {

@@ -1,5 +1,6 @@
 //! What people do: write, edit, tap, send files, block the bot; and what happens to their chats.
 
+use super::schema::Schema;
 use super::world::{BOT, Chat, Kept, Sort, Tap, World};
 use serde_json::{Map, Value, json};
 
@@ -72,8 +73,17 @@ impl World {
         };
         let body = self.message(found, kept);
         let now = self.now();
-        self.queue.push(kind, body, now);
+        self.push(kind, body, now);
         Ok(())
+    }
+
+    /// Queues an update, which has to be one by the schema too.
+    fn push(&mut self, kind: &str, body: Value, now: i64) {
+        let update = json!({ "update_id": 0, kind: &body });
+        if let Err(problem) = Schema::get().check("Update", &update, "update") {
+            self.violations.push(format!("the fake's own: {problem}"));
+        }
+        self.queue.push(kind, body, now);
     }
 
     /// A person's message: their text, what it answers or forwards, its topic.
@@ -166,7 +176,7 @@ impl World {
             "data": data,
         });
         self.taps.insert(id.clone(), Tap { user, at: now, answered: false });
-        self.queue.push("callback_query", body, now);
+        self.push("callback_query", body, now);
         Ok(id)
     }
 
@@ -189,7 +199,7 @@ impl World {
             "chat": about, "from": self.user(user), "date": now,
             "old_chat_member": member(self, closed), "new_chat_member": member(self, !closed),
         });
-        self.queue.push("my_chat_member", body, now);
+        self.push("my_chat_member", body, now);
         Ok(())
     }
 
@@ -214,7 +224,7 @@ fn administrator_json(bot: &Value) -> Value {
         "status": "administrator", "user": bot, "can_be_edited": false, "is_anonymous": false, "can_manage_chat": true,
         "can_delete_messages": true, "can_manage_video_chats": false, "can_restrict_members": false,
         "can_promote_members": false, "can_change_info": false, "can_invite_users": false, "can_post_stories": false,
-        "can_edit_stories": false, "can_delete_stories": false, "can_post_messages": true, "can_edit_messages": true,
+        "can_edit_stories": false, "can_delete_stories": false, "can_post_messages": true, "can_edit_messages": true, "can_send_welcome_messages": false,
     })
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// How long a story waits before it counts as stuck.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 impl FakeTelegram {
     #[track_caller]
@@ -146,7 +146,7 @@ impl FakeTelegram {
 
     /// What the bot wrote in a chat and is still there.
     #[track_caller]
-    pub(crate) fn from_bot(&self, chat: i64) -> Vec<Seen> {
+    pub(crate) fn bot_messages(&self, chat: i64) -> Vec<Seen> {
         let messages = self.messages(chat).into_iter();
         messages.filter(|seen| seen.from_bot && !seen.deleted).collect()
     }
@@ -260,7 +260,7 @@ impl FakeTelegram {
         };
         match tokio::time::timeout(PATIENCE, found).await {
             Ok(found) => found,
-            Err(_) => panic!("fake Telegram: {what} never happened\n{}", self.transcript()),
+            Err(late) => panic!("fake Telegram: {what} never happened ({late})\n{}", self.transcript()),
         }
     }
 
@@ -283,9 +283,10 @@ impl Seen {
         let who = if self.from_bot { "bot" } else { "person" };
         let marks = [(self.silent, " silent"), (self.deleted, " deleted"), (self.edits > 0, " edited")];
         let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
-        let files: String = self.files.iter().map(|file| format!(" +{}", file.name)).collect();
-        let buttons: String = self.buttons.iter().flatten().map(|button| format!(" [{}]", button.label)).collect();
-        format!("#{} {who}{marks}: {}{files}{buttons}", self.id, self.text.replace('\n', " ⏎ "))
+        let files = self.files.iter().map(|file| format!(" +{}", file.name));
+        let buttons = self.buttons.iter().flatten().map(|button| format!(" [{}]", button.label));
+        let more: Vec<String> = files.chain(buttons).collect();
+        format!("#{} {who}{marks}: {}{}", self.id, self.text.replace('\n', " ⏎ "), more.concat())
     }
 
     /// The first button with this label.

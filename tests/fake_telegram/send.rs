@@ -149,9 +149,8 @@ impl World {
     fn keep_pace(&mut self, call: &Call, edit: bool) -> Result<(), Refusal> {
         let Some(pace) = self.pace.filter(|pace| pace.edits || !edit) else { return Ok(()) };
         let chat = self.open_chat(&call.params)?;
-        let wait = chat.last.map_or(pace.every, |last| last.elapsed());
-        if wait < pace.every {
-            return Err(Refusal::retry_after((pace.every - wait).as_secs() + 1));
+        if let Some(left) = chat.last.and_then(|last| pace.every.checked_sub(last.elapsed())) {
+            return Err(Refusal::retry_after(left.as_secs() + 1));
         }
         chat.last = Some(Instant::now());
         Ok(())

@@ -4,7 +4,7 @@ use super::answer::{Answer, Refusal};
 use super::control;
 use super::faults::Fault;
 use super::link::{Link, Links};
-use super::methods::Call;
+use super::methods::{self, Call};
 use super::requests::{self, Asked};
 use super::schema::Schema;
 use super::seen::Logged;
@@ -143,7 +143,7 @@ fn begin(shared: &Shared, method: &str, asked: Result<Asked, Refusal>) -> Result
         let Asked { params, files } = asked.unwrap_or_else(|refusal| Asked::unreadable(&refusal));
         let call = Call { method: method.to_owned(), params, files };
         world.log.push(Logged { method: method.to_owned(), params: Value::Object(call.params.clone()) });
-        let checked = world.check(&call);
+        let checked = methods::check(&call);
         note(world, &call, checked.as_ref().err());
         checked?;
         let fault = world.faults.take(method);
@@ -161,6 +161,8 @@ fn perform(shared: &Shared, call: &Call) -> Answer {
     shared.change(|world| {
         let answer = world.call(call);
         note(world, call, answer.as_ref().err());
+        let wrong = answer.as_ref().ok().and_then(|result| methods::check_result(&call.method, result).err());
+        world.violations.extend(wrong.map(|problem| format!("the fake's own: {problem}")));
         answer
     })
 }
@@ -206,6 +208,8 @@ fn file(shared: &Shared, rest: &str) -> Response {
     if token != shared.token {
         return answered(Err(Refusal::new(401, "Unauthorized")));
     }
+    // teloxide writes the path's slash as %2F, which Telegram reads as a slash.
+    let path = path.replace("%2F", "/");
     let found = shared.look(|world| world.files.values().find(|stored| stored.path == path).map(|s| s.bytes.clone()));
     found.map_or_else(|| answered(Err(Refusal::new(404, "Not Found"))), IntoResponse::into_response)
 }

@@ -182,8 +182,10 @@ impl World {
     pub(crate) fn store(&mut self, name: &str, bytes: &[u8], photo: bool) -> String {
         let number = self.number();
         let folder = if photo { "photos" } else { "documents" };
-        let extension = name.rsplit_once('.').map_or(String::new(), |(_, extension)| format!(".{extension}"));
-        let path = format!("{folder}/file_{number}{extension}");
+        let extension = name.rsplit_once('.').map_or("bin", |(_, extension)| extension);
+        let plain = !extension.is_empty() && extension.chars().all(|c| c.is_ascii_alphanumeric());
+        let extension = if plain { extension } else { "bin" };
+        let path = format!("{folder}/file_{number}.{extension}");
         let size = photo.then(|| super::limits::picture_size(bytes).unwrap_or((640, 480)));
         let id = format!("FILE{number:020}");
         self.files.insert(id.clone(), Stored { name: name.to_owned(), path, bytes: bytes.to_vec(), size });
