@@ -1,4 +1,7 @@
 //! `POST /control/<order>` with a JSON object: everything a person can do and see, and faults, for other programs.
+//!
+//! The orders and their fields are those of [`Order`]: `POST /control/says {"user":7,"chat":7,"text":"/queue"}`. The answer
+//! is JSON: what was made or asked for, or 400 and `{"error": why}`.
 
 use super::answer::Refusal;
 use super::faults::{Batch, Fault};
@@ -97,6 +100,7 @@ enum Order {
         method: Option<String>,
     },
     Violations {},
+    Transcript {},
     Unconfirmed {},
     Fault {
         kind: String,
@@ -109,6 +113,9 @@ enum Order {
         milliseconds: Option<u64>,
     },
     Heal {},
+    Outage {
+        milliseconds: u64,
+    },
     Batch {
         kind: String,
         milliseconds: Option<u64>,
@@ -207,6 +214,7 @@ fn obey(world: &mut World, order: Order) -> Result<Value, String> {
             json!(wanted.collect::<Vec<_>>())
         }
         Order::Violations {} => json!(world.violations),
+        Order::Transcript {} => json!(world.transcript()),
         Order::Unconfirmed {} => json!(world.queue.unconfirmed()),
         other => return set(world, other),
     })
@@ -236,6 +244,7 @@ fn set(world: &mut World, order: Order) -> Result<Value, String> {
             world.faults.queue(method.as_deref(), times, fault);
         }
         Order::Heal {} => world.faults.clear(),
+        Order::Outage { milliseconds } => world.outage = Some(Duration::from_millis(milliseconds)),
         Order::Batch { kind, milliseconds } => world.queue.disturb(match kind.as_str() {
             "twice" => Batch::Twice,
             "again" => Batch::Again,

@@ -188,7 +188,9 @@ impl World {
     }
 
     fn full_chat(&mut self, call: &Call) -> Answer {
-        let chat = self.open_chat(&call.params)?;
+        // A person who blocked the bot can still be looked at.
+        let private = self.known_chat(&call.params)?.sort == Sort::Private;
+        let chat = if private { self.known_chat(&call.params)? } else { self.open_chat(&call.params)? };
         let mut full = chat.json();
         let gifts = ["unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels"];
         full["accepted_gift_types"] = gifts.iter().map(|gift| ((*gift).to_owned(), Value::Bool(false))).collect();

@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of the bot under test. Every request is checked against the Bot API's schema; what breaks it is
 //! refused and recorded as a violation, so a test can end with `assert_eq!(telegram.violations(), [""; 0])`.
+//! `phone.rs` has what stories call; `control.rs` has the same over HTTP, for the program in `tests/live/fake_telegram.rs`.
 //!
 //! **Simulated:** the methods in `tests/fixtures/telegram/schema.json` over JSON, query, form and multipart; long polling
 //! with offsets, limits, kinds and the 409 of a second poller; `parse_mode=HTML` with entities; limits of texts, buttons,
@@ -14,11 +15,13 @@
 //! **Not simulated:** webhooks, inline mode, business accounts, rich and ephemeral messages, albums, Markdown, thumbnails,
 //! files by address, entities Telegram finds by itself (but a command's), privacy mode (the bot reads everything in its
 //! groups), rights of administrators, limits of 20 a minute a group and 30 a second overall, service messages about pins.
+//! The wording of refusals is Telegram's where a client could look at it (blocked, moved, not modified, too old, too long,
+//! can't parse entities); of schema errors, reactions, button texts and styles it is ours.
 
 mod answer;
 mod control;
 pub(crate) mod faults;
-mod html;
+pub(crate) mod html;
 mod limits;
 mod link;
 mod methods;

@@ -266,29 +266,11 @@ impl FakeTelegram {
 
     /// All chats as people read them, and the violations.
     pub(crate) fn transcript(&self) -> String {
-        let chats: Vec<i64> = self.shared.look(|world| world.chats.keys().copied().collect());
-        let mut lines = Vec::new();
-        for chat in chats {
-            lines.push(format!("chat {chat}"));
-            lines.extend(self.messages(chat).iter().map(|seen| format!("  {}", seen.line())));
-        }
-        lines.extend(self.violations().into_iter().map(|violation| format!("violation: {violation}")));
-        lines.join("\n")
+        self.shared.look(|world| world.transcript())
     }
 }
 
 impl Seen {
-    /// In one line, for messages of failed tests.
-    fn line(&self) -> String {
-        let who = if self.from_bot { "bot" } else { "person" };
-        let marks = [(self.silent, " silent"), (self.deleted, " deleted"), (self.edits > 0, " edited")];
-        let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
-        let files = self.files.iter().map(|file| format!(" +{}", file.name));
-        let buttons = self.buttons.iter().flatten().map(|button| format!(" [{}]", button.label));
-        let more: Vec<String> = files.chain(buttons).collect();
-        format!("#{} {who}{marks}: {}{}", self.id, self.text.replace('\n', " ⏎ "), more.concat())
-    }
-
     /// The first button with this label.
     pub(crate) fn button(&self, label: &str) -> Option<&Button> {
         self.buttons.iter().flatten().find(|button| button.label == label)

@@ -1,6 +1,6 @@
 //! What can be seen: messages as a person sees them, toasts, and what the bot asked for.
 
-use super::world::{BOT, Chat, Kept, World};
+use super::world::{BOT, Chat, Kept, Stored, World};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -44,6 +44,10 @@ pub(crate) struct Button {
 pub(crate) struct Attached {
     pub(crate) name: String,
     pub(crate) photo: bool,
+    pub(crate) size: usize,
+    /// Where it is downloaded from, below `/file/bot<token>/`.
+    pub(crate) path: String,
+    #[serde(skip)]
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -71,10 +75,22 @@ impl World {
         Ok(chat.messages.iter().map(|kept| self.see(kept)).collect())
     }
 
+    /// All chats as people read them, and the violations.
+    pub(crate) fn transcript(&self) -> String {
+        let mut lines = Vec::new();
+        for chat in self.chats.values() {
+            lines.push(format!("chat {} {}", chat.id, chat.title));
+            lines.extend(chat.messages.iter().map(|kept| format!("  {}", self.see(kept).line())));
+        }
+        lines.extend(self.violations.iter().map(|violation| format!("violation: {violation}")));
+        lines.join("\n")
+    }
+
     fn see(&self, kept: &Kept) -> Seen {
         let files = kept.file.iter().filter_map(|(id, photo)| {
             let stored = self.files.get(id)?;
-            Some(Attached { name: stored.name.clone(), photo: *photo, bytes: stored.bytes.clone() })
+            let Stored { name, path, bytes, .. } = stored.clone();
+            Some(Attached { name, photo: *photo, size: bytes.len(), path, bytes })
         });
         let reaction = |reaction: &Value| reaction["emoji"].as_str().unwrap_or_default().to_owned();
         Seen {
@@ -110,6 +126,19 @@ impl World {
         let mut tried = scopes.iter().flatten().flat_map(|scope| [(scope, language), (scope, "")]);
         let found = tried.find_map(|(scope, language)| self.commands.get(&(scope.clone(), language.to_owned())));
         found.cloned().unwrap_or_default()
+    }
+}
+
+impl Seen {
+    /// In one line, for messages of failed tests.
+    pub(crate) fn line(&self) -> String {
+        let who = if self.from_bot { "bot" } else { "person" };
+        let marks = [(self.silent, " silent"), (self.deleted, " deleted"), (self.edits > 0, " edited")];
+        let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
+        let files = self.files.iter().map(|file| format!(" +{}", file.name));
+        let buttons = self.buttons.iter().flatten().map(|button| format!(" [{}]", button.label));
+        let more: Vec<String> = files.chain(buttons).collect();
+        format!("#{} {who}{marks}: {}{}", self.id, self.text.replace('\n', " ⏎ "), more.concat())
     }
 }
 

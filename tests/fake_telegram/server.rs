@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 /// Most bytes of a request: more than the largest file.
@@ -61,20 +61,29 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(listener: TcpListener, shared: Arc<Shared>) -> Self {
-        let (stop, stopped) = oneshot::channel();
+        let (stop, mut stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            // Everything still open ends with the runtime.
-            runtime.block_on(async {
-                listener.set_nonblocking(true).expect("a listener that does not block");
-                let links = Links(tokio::net::TcpListener::from_std(listener).expect("a listener"));
-                let router = Router::new().fallback(handle).layer(DefaultBodyLimit::max(BODY)).with_state(shared);
-                let service = router.into_make_service_with_connect_info::<Link>();
-                tokio::select! {
-                    _ = stopped => {}
-                    ended = async { axum::serve(links, service).await } => ended.expect("a server without an end"),
+            let address = listener.local_addr().expect("an address");
+            let mut listener = Some(listener);
+            loop {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                let listening = listener.take().unwrap_or_else(|| TcpListener::bind(address).expect("the port it had"));
+                let outage = runtime.block_on(async {
+                    tokio::select! {
+                        _ = &mut stopped => None,
+                        outage = outage(&shared) => Some(outage),
+                        () = serve(listening, Arc::clone(&shared)) => None,
+                    }
+                });
+                // Everything still open ends with its runtime.
+                drop(runtime);
+                let Some(outage) = outage else { return };
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                let stopped = runtime.block_on(async { tokio::time::timeout(outage, &mut stopped).await.is_ok() });
+                if stopped {
+                    return;
                 }
-            });
+            }
         });
         Self { stop: Some(stop), thread: Some(thread) }
     }
@@ -86,6 +95,27 @@ impl Drop for Server {
         if let Some(thread) = self.thread.take() {
             // A panic in there was already printed.
             drop(thread.join());
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    listener.set_nonblocking(true).expect("a listener that does not block");
+    let links = Links(tokio::net::TcpListener::from_std(listener).expect("a listener"));
+    let router = Router::new().fallback(handle).layer(DefaultBodyLimit::max(BODY)).with_state(shared);
+    axum::serve(links, router.into_make_service_with_connect_info::<Link>()).await.expect("a server without an end");
+}
+
+/// How long the next ordered outage lasts; it begins a little later, so that the order's own answer gets out.
+async fn outage(shared: &Shared) -> Duration {
+    let mut changes = shared.changes();
+    loop {
+        if let Some(outage) = shared.look(|world| world.outage.take()) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            return outage;
+        }
+        if changes.changed().await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 }

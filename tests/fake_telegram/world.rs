@@ -31,6 +31,8 @@ pub(crate) struct World {
     pub(crate) faults: Faults,
     /// What a send, and perhaps an edit, has to wait for in one chat.
     pub(crate) pace: Option<Pace>,
+    /// How long the server shall be gone, from about now.
+    pub(crate) outage: Option<Duration>,
     next: i64,
 }
 
@@ -130,6 +132,7 @@ impl World {
             violations: Vec::new(),
             faults: Faults::default(),
             pace: None,
+            outage: None,
             next: 0,
         }
     }

@@ -3,6 +3,7 @@
 use super::{ask, post};
 use crate::fake_telegram::FakeTelegram;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 async fn order(telegram: &FakeTelegram, order: &str, what: Value) -> Value {
     let (status, answer) =
@@ -77,6 +78,22 @@ async fn faults_and_rules_by_orders() {
     order(t, "pace", json!({ "milliseconds": 3_600_000 })).await;
     assert_eq!(ask(t, "sendMessage", json!({ "chat_id": 7, "text": "x" })).await.0, 200);
     assert_eq!(ask(t, "sendMessage", json!({ "chat_id": 7, "text": "x" })).await.0, 429);
+
+    order(t, "heal", json!({})).await;
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let polls = telegram.requests("getUpdates");
+    let poll = client.get(format!("{}/bot{}/getUpdates?timeout=50", t.url(), t.token())).send();
+    let poll = tokio::spawn(poll);
+    telegram.until("a poll", |telegram| (telegram.requests("getUpdates") > polls).then_some(())).await;
+    order(t, "outage", json!({ "milliseconds": 200 })).await;
+    assert!(poll.await.expect("an end").is_err(), "the poll's connection was cut");
+    let back = async {
+        while client.get(t.url()).send().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), back).await.expect("it listens again");
+    assert!(order(t, "transcript", json!({})).await.as_str().expect("a text").contains("person: x"));
 
     for (order, what, reason) in [
         ("dances", json!({}), "unknown variant `dances`"),

@@ -1,6 +1,8 @@
 //! Texts: markup, lengths, buttons, toasts.
 
 use super::{ANN, allowed, declined, refused, remarked, telegram};
+use crate::fake_telegram::html::{number, parse, utf16};
+use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 use serde_json::{Value, json};
 
 fn html(text: &str) -> Value {
@@ -49,6 +51,24 @@ async fn markup_becomes_entities() {
     // Without a parse mode nothing is markup.
     let sent = allowed(&telegram, "sendMessage", json!({ "chat_id": ANN, "text": "a <b> c & d" })).await;
     assert_eq!((&sent["text"], &sent["entities"]), (&json!("a <b> c & d"), &Value::Null));
+}
+
+proptest! {
+    #[test]
+    fn escaped_text_comes_out_as_it_was(text in "\\PC{0,60}") {
+        let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let parsed = parse(&format!("<b>{escaped}</b>")).expect("markup");
+        prop_assert_eq!(parsed.text, text.trim());
+    }
+
+    #[test]
+    fn any_markup_is_read_or_refused(text in "[<>/&;#x\"'= aübip0-9-]{0,40}") {
+        let parsed = parse(&text).unwrap_or_default();
+        let end = utf16(&parsed.text);
+        for entity in parsed.entities {
+            prop_assert!(number(&entity, "offset") + number(&entity, "length") <= end);
+        }
+    }
 }
 
 #[tokio::test]
