@@ -1,12 +1,12 @@
 //! When the chat's server is down, slow or lies: what was said arrives, in order, and a repeat is called one.
 
-use crate::harness::{FakePhone, Fault, Overnight, Stage};
+use crate::harness::{FakePhone, Fault, On, Overnight, Stage};
 use overnight::chat::{Incoming, SendError, What};
 use std::sync::Arc;
 
 async fn with_phone() -> (Overnight, Arc<FakePhone>) {
     let phone = Arc::new(FakePhone::new());
-    let o = Stage::new(true).start_with("2026-03-14 12:00", Arc::clone(&phone)).await;
+    let o = Stage::new(On::Phone).start_with("2026-03-14 12:00", Arc::clone(&phone)).await;
     (o, phone)
 }
 

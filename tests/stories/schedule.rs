@@ -1,6 +1,6 @@
 //! When nights happen: late, missed, skipped, in the weeks when clocks change, and when the clock is wrong.
 
-use crate::harness::{Overnight, Stage, both};
+use crate::harness::{On, Overnight, Stage, both};
 use overnight::domain::build::Outcome;
 use overnight::domain::session::{Phase, SessionKind};
 
@@ -118,7 +118,7 @@ async fn nights_of_changing_clocks_happen_once() {
         (chrono_tz::Africa::Cairo, "2026-04-23 21:00", ["2026-04-23", "2026-04-24"]),
         (chrono_tz::Africa::Cairo, "2026-10-28 21:00", ["2026-10-28", "2026-10-29"]),
     ] {
-        let mut o = Stage::new(true).zone(zone).start(evening).await;
+        let mut o = Stage::new(On::Phone).zone(zone).start(evening).await;
         two_nights(&mut o, dates).await;
         let sessions = o.sessions().await;
         let nights: Vec<_> = sessions.iter().map(|session| session.date.to_string()).collect();

@@ -154,6 +154,7 @@ impl Overnight {
             .collect();
         assert!(unread.is_empty(), "never looked at: {unread:#?}\n{tail}");
         assert!(self.front.screen().refused.is_empty(), "{:#?}", self.front.screen().refused);
+        assert!(self.front.broken_rules().is_empty(), "{:#?}", self.front.broken_rules());
         {
             let mut conn = self.engine().store().read().await.unwrap();
             assert_eq!(outbox::count_due(&mut conn).await.unwrap(), 0, "not all was said: {tail}");

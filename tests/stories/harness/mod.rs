@@ -10,6 +10,7 @@ mod owner;
 mod phone;
 mod screen;
 mod stage;
+mod telegram;
 
 use chrono::{DateTime, NaiveTime, Utc};
 pub(crate) use keyboard::Keyboard;
@@ -24,11 +25,12 @@ use overnight::store::outbox::Lane;
 use overnight::store::{builds, runs};
 pub(crate) use phone::{FakePhone, Fault};
 pub(crate) use screen::{Screen, Shown};
-pub(crate) use stage::{Stage, bytes_of, git};
+pub(crate) use stage::{On, Stage, bytes_of, git};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
+pub(crate) use telegram::{OWNER, OnTelegram};
 
 /// Real time after which nothing will happen any more.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -40,6 +42,14 @@ const MOST_STEPS: usize = 500;
 pub(crate) trait Front: Chat {
     /// Who the person is to the bot.
     fn sender(&self) -> &'static str;
+    /// The address of what nobody asked for.
+    fn home(&self) -> String {
+        self.name().to_owned()
+    }
+    /// What the platform's rules say against what was sent.
+    fn broken_rules(&self) -> Vec<String> {
+        vec![]
+    }
     /// The person writes a message.
     async fn types(&self, text: &str, at: DateTime<Utc>);
     /// The person taps.
@@ -48,18 +58,23 @@ pub(crate) trait Front: Chat {
     fn screen(&self) -> MutexGuard<'_, Screen>;
 }
 
-/// Plays each story on the phone and in the terminal.
+/// Plays each story on the fake phone, on Telegram and in the terminal.
 macro_rules! both {
     ($($story:ident),+ $(,)?) => {
         $(mod $story {
             #[tokio::test]
             async fn on_the_phone() {
-                super::$story($crate::harness::Stage::new(true)).await;
+                super::$story($crate::harness::Stage::new($crate::harness::On::Phone)).await;
+            }
+
+            #[tokio::test]
+            async fn on_telegram() {
+                super::$story($crate::harness::Stage::new($crate::harness::On::Telegram)).await;
             }
 
             #[tokio::test]
             async fn in_the_terminal() {
-                super::$story($crate::harness::Stage::new(false)).await;
+                super::$story($crate::harness::Stage::new($crate::harness::On::Terminal)).await;
             }
         })+
     };
@@ -118,7 +133,7 @@ impl Overnight {
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             probe: Some(Arc::clone(&self.probe)),
             exe: PathBuf::from(env!("CARGO_BIN_EXE_overnight")),
-            home_chat: self.front.name().to_owned(),
+            home_chat: self.front.home(),
         };
         let engine = app::engine(&self.config, outside).await.unwrap();
         app::note_start(&engine).await.unwrap();

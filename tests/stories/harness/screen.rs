@@ -55,6 +55,13 @@ impl Screen {
         known.edits += 1;
     }
 
+    /// A message is found under another reference from now on.
+    pub(crate) fn rename(&mut self, from: &str, to: &str) {
+        if let Some(known) = self.messages.iter_mut().find(|message| message.reference == from) {
+            to.clone_into(&mut known.reference);
+        }
+    }
+
     /// The oldest message with these words that the story has not looked at.
     pub(crate) fn read(&mut self, words: &str) -> Option<Shown> {
         let found = self.messages.iter_mut().find(|message| !message.read && message.text.contains(words))?;

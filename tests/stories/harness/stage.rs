@@ -1,6 +1,6 @@
 //! What a story is played on: projects in temporary folders, their configuration, the machine's script.
 
-use super::{FakePhone, Front, Keyboard, Overnight};
+use super::{FakePhone, Front, Keyboard, OnTelegram, Overnight};
 use chrono::{DateTime, LocalResult, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use overnight::clock::{Clock, ManualClock};
@@ -30,9 +30,17 @@ struct Project {
 /// What the machine's script does to a calm sample.
 type Change = fn(&mut Sample);
 
+/// Where the owner sits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum On {
+    Phone,
+    Telegram,
+    Terminal,
+}
+
 /// What a story needs before its evening begins.
 pub(crate) struct Stage {
-    on_the_phone: bool,
+    on: On,
     pub(crate) zone: Tz,
     projects: Vec<Project>,
     sections: BTreeMap<&'static str, Vec<String>>,
@@ -44,10 +52,10 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// With a project `app` that has a verify command, in Berlin.
-    pub(crate) fn new(on_the_phone: bool) -> Self {
+    pub(crate) fn new(on: On) -> Self {
         let folder = tempfile::Builder::new().prefix("night").tempdir_in(fast_folder()).unwrap();
         let mut stage = Self {
-            on_the_phone,
+            on,
             zone: chrono_tz::Europe::Berlin,
             projects: vec![],
             sections: BTreeMap::new(),
@@ -57,7 +65,10 @@ impl Stage {
             folder,
         };
         stage = stage.project("app");
-        let senders = format!("senders = [\"{}\", \"{}\"]", FakePhone::SENDER, overnight::config::TERMINAL_OWNER);
+        let senders = ["phone:1", OnTelegram::SENDER, overnight::config::TERMINAL_OWNER]
+            .map(|sender| format!("{sender:?}"))
+            .join(", ");
+        let senders = format!("senders = [{senders}]");
         stage.set("limits", "sample_every = \"10m\"").set("build", "grace = \"1s\"").set("owner", &senders)
     }
 
@@ -138,10 +149,11 @@ impl Stage {
         fs::write(self.folder.path().join("agent.sh"), include_str!("agent.sh")).unwrap();
         let now = moment_in(self.zone, moment);
         let clock = Arc::new(ManualClock::new(now));
-        let front: Arc<dyn Front> = if self.on_the_phone {
-            Arc::new(FakePhone::new())
-        } else {
-            Arc::new(Keyboard::new(Arc::clone(&clock) as Arc<dyn Clock>))
+        let time = Arc::clone(&clock) as Arc<dyn Clock>;
+        let front: Arc<dyn Front> = match self.on {
+            On::Phone => Arc::new(FakePhone::new()),
+            On::Telegram => Arc::new(OnTelegram::new(time).await),
+            On::Terminal => Arc::new(Keyboard::new(time)),
         };
         self.raise(clock, front).await
     }
