@@ -126,7 +126,7 @@ async fn a_brief_comes_without_the_picture_that_could_not_be_made() {
     std::fs::remove_dir_all(&place).unwrap();
     o.advance_to("2026-03-16 07:00").await;
     let next = o.expect("🌅 Nothing was built").await;
-    assert!(next.text.contains("📎 night-2026-03-15.png: "), "{}", next.text);
+    assert!(next.text.contains("📎 night-2026-03-15.png"), "{}", next.text);
     let reports: Vec<_> =
         std::fs::read_dir(place.parent().unwrap()).unwrap().flatten().map(|e| e.file_name()).collect();
     assert_eq!(reports.len(), 3, "two reports, one picture, nothing half written: {reports:?}");

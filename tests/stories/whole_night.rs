@@ -86,7 +86,7 @@ async fn the_brief(o: &mut Overnight) {
         "Rotated large.log",
         "🔒 #8 Build a dashboard",
         "📊 Total: 9.0 hours of work completed overnight",
-        "📎 night-2037-03-14.png: ",
+        "📎 night-2037-03-14.png",
     ] {
         assert!(brief.text.contains(words), "the brief lacks {words:?}: {}", brief.text);
     }

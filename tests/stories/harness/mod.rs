@@ -30,7 +30,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
-pub(crate) use telegram::{OWNER, OnTelegram};
+pub(crate) use telegram::OnTelegram;
 
 /// Real time after which nothing will happen any more.
 const PATIENCE: Duration = Duration::from_mins(1);

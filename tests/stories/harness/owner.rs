@@ -39,7 +39,8 @@ impl Overnight {
     async fn gets(&mut self, sender: &str, what: What) {
         self.foreign += 1;
         let key = format!("other-{}", self.foreign);
-        let incoming = Incoming::new(key, sender, what, self.now());
+        let mut incoming = Incoming::new(key, sender, what, self.now());
+        incoming.chat = Some(self.front.home());
         inbound::store(self.engine(), self.front.name(), &incoming).await.unwrap();
         self.settle().await;
     }
