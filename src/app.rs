@@ -1,8 +1,10 @@
 //! The composition root: what is wired to what, which tasks run, and how they end. Nothing is decided here.
 
 use crate::chat::Chat;
+use crate::chat::telegram::{self, TelegramOptions};
+use crate::chat::terminal::TERMINAL;
 use crate::clock::Clock;
-use crate::config::{Config, TERMINAL_OWNER};
+use crate::config::{Config, TERMINAL_OWNER, Telegram};
 use crate::domain::settings::Settings;
 use crate::engine::home::Home;
 use crate::engine::{Engine, Parts, deliver, failpoint, inbound};
@@ -12,6 +14,7 @@ use crate::runner::LocalRunner;
 use crate::store::outbox::Lane;
 use crate::store::{Store, StoreError, control};
 use anyhow::{Context, bail};
+use chrono::TimeDelta;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,13 +38,14 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// The real world, with the terminal as chat.
-    pub fn real() -> anyhow::Result<Self> {
+    /// The real world: Telegram where it is configured, else the terminal.
+    pub fn real(config: &Config) -> anyhow::Result<Self> {
+        let telegram = config.telegram.as_ref().and_then(Telegram::home_address);
         Ok(Self {
             clock: Arc::new(crate::clock::SystemClock),
             probe: None,
             exe: std::env::current_exe().context("can't find the path of this program")?,
-            home_chat: "terminal".into(),
+            home_chat: telegram.unwrap_or_else(|| TERMINAL.into()),
         })
     }
 }
@@ -115,8 +119,42 @@ impl OnlyOne {
     }
 }
 
-/// Runs the bot, whose place the caller has taken, with these chats until `stop` is cancelled or, with `until_idle`, until its session has ended and no
-/// build runs. Returns after a clean end; builds that still run live on.
+/// The Telegram front-end, if there is a token and an owner. `rehearses`: the clock runs fast, so nothing can be said about
+/// how long the platform was away.
+pub async fn telegram(
+    config: &Config,
+    engine: &Engine,
+    clock: Arc<dyn Clock>,
+    rehearses: bool,
+) -> anyhow::Result<Option<Arc<dyn Chat>>> {
+    let Some((telegram, owner)) = config.telegram.as_ref().and_then(|telegram| Some((telegram, telegram.owner?)))
+    else {
+        return Ok(None);
+    };
+    let last_alive = {
+        let mut conn = engine.store().read().await?;
+        control::last_sign_of_life(&mut conn).await?
+    };
+    let approvers = telegram.places.approvers.iter().filter(|id| **id != owner).map(|id| (*id, false));
+    let options = TelegramOptions {
+        token: telegram.token.expose().to_owned(),
+        api_url: telegram.api_url.clone(),
+        chats: telegram.places.chats.clone(),
+        people: std::iter::once((owner, true)).chain(approvers).collect(),
+        last_alive: last_alive.filter(|_| !rehearses),
+        taps_live: if rehearses { TimeDelta::days(36_500) } else { telegram::TAPS_LIVE },
+        poll: telegram::POLL,
+        request: telegram::REQUEST,
+        unit: Duration::from_secs(1),
+        pace: telegram::PACE,
+        clock,
+    };
+    let chat = telegram::Telegram::new(options).map_err(|why| anyhow::anyhow!("Telegram can't be used: {why}"))?;
+    Ok(Some(Arc::new(chat)))
+}
+
+/// Runs the bot, whose place the caller has taken, with these chats until `stop` is cancelled or, with `until_idle`,
+/// until its session has ended and no build runs. Returns after a clean end; builds that still run live on.
 pub async fn run(
     engine: &Engine,
     _only_one: OnlyOne,
@@ -127,10 +165,14 @@ pub async fn run(
     note_start(engine).await?;
     let tasks = TaskTracker::new();
     for chat in chats {
-        tasks.spawn(receive(engine.clone(), Arc::clone(&chat), stop.clone()));
+        let (one, front, until) = (engine.clone(), Arc::clone(&chat), stop.clone());
+        tasks.spawn(kept_alive(stop.clone(), move || receive(one.clone(), Arc::clone(&front), until.clone())));
         for lane in [Lane::Taps, Lane::Messages] {
-            let (engine, chat, stop) = (engine.clone(), Arc::clone(&chat), stop.clone());
-            tasks.spawn(async move { deliver::run(&engine, chat.as_ref(), lane, stop.cancelled()).await });
+            let (engine, chat, until) = (engine.clone(), Arc::clone(&chat), stop.clone());
+            tasks.spawn(kept_alive(stop.clone(), move || {
+                let (engine, chat, until) = (engine.clone(), Arc::clone(&chat), until.clone());
+                async move { deliver::run(&engine, chat.as_ref(), lane, until.cancelled()).await }
+            }));
         }
     }
     if until_idle {
@@ -165,6 +207,22 @@ pub async fn note_start(engine: &Engine) -> Result<(), StoreError> {
     failpoint::pass("before start commit");
     tx.commit().await?;
     Ok(())
+}
+
+/// Runs a task that is begun again when it panics: a fault in one part must not silence the bot for the rest of the night.
+async fn kept_alive<F>(stop: CancellationToken, begin: impl Fn() -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    loop {
+        match tokio::spawn(begin()).await {
+            Err(ended) if ended.is_panic() && !stop.is_cancelled() => {
+                tracing::error!("a part of the bot panicked and is begun again");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            _ => return,
+        }
+    }
 }
 
 /// Keeps what comes in, then confirms it. A front-end that ends (a closed terminal) ends only itself.

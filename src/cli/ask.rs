@@ -18,7 +18,7 @@ const PAGE: RenderOptions = RenderOptions { width: 100, color: false };
 
 /// Does one chat command and prints its answer.
 pub(super) async fn ask(config: &Config, text: String, json: bool) -> anyhow::Result<ExitCode> {
-    let engine = app::engine(config, Outside::real()?).await?;
+    let engine = app::engine(config, Outside::real(config)?).await?;
     let mut reply = answer(&engine, &text).await?;
     if text == "/status" && !OnlyOne::is_taken(engine.home()) {
         reply.message.closing = "The bot is not running; start it with: overnight run".into();
@@ -66,7 +66,7 @@ fn println(text: &str) -> anyhow::Result<()> {
 
 /// For cron: makes what is due by now if no bot runs, then prints the report. Doing it twice changes nothing.
 pub(super) async fn report(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
-    let engine = app::engine(config, Outside::real()?).await?;
+    let engine = app::engine(config, Outside::real(config)?).await?;
     catch_up(&engine, |phase| phase < Phase::Brief).await?;
     let reply = answer(&engine, "/report").await?;
     print(&reply, json)
@@ -74,7 +74,7 @@ pub(super) async fn report(config: &Config, json: bool) -> anyhow::Result<ExitCo
 
 /// For cron: makes what is due by now if no bot runs, then prints the brief. Doing it twice changes nothing.
 pub(super) async fn brief(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
-    let engine = app::engine(config, Outside::real()?).await?;
+    let engine = app::engine(config, Outside::real(config)?).await?;
     catch_up(&engine, |phase| phase < Phase::Closed).await?;
     let reply = answer(&engine, "/brief").await?;
     print(&reply, json)

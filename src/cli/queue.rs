@@ -113,7 +113,7 @@ pub(super) async fn queue(config: &Config, command: QueueCommand, json: bool) ->
             Command::QueueAdd(vec![Draft { title: checked(Some(title))?, details, ..draft }])
         }
     };
-    let engine = app::engine(config, Outside::real()?).await?;
+    let engine = app::engine(config, Outside::real(config)?).await?;
     check_names(&engine, &command)?;
     let mut tx = engine.store().begin().await?;
     let reply = commands::execute(

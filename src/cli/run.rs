@@ -1,6 +1,7 @@
 //! `overnight run`: the bot in real time.
 
 use crate::app::{self, Outside};
+use crate::chat::Chat;
 use crate::chat::terminal::{Terminal, TerminalOptions};
 use crate::clock::{Clock, FastClock};
 use crate::config::Config;
@@ -32,11 +33,12 @@ fn speed(text: &str) -> Result<f64, String> {
 }
 
 pub(super) async fn run(config: &Config, args: RunArgs) -> anyhow::Result<ExitCode> {
-    let mut outside = Outside::real()?;
+    let mut outside = Outside::real(config)?;
     if let (Some(from), Some(speed)) = (args.rehearse_from, args.speed) {
         outside.clock = Arc::new(FastClock::new(from, speed));
     }
     let clock = Arc::clone(&outside.clock);
+    let rehearses = args.speed.is_some();
     let engine = app::engine(config, outside).await?;
     let _log = log_to_file(&engine, &config.log_level)?;
     failpoint::arm(args.failpoint.unwrap_or(0));
@@ -44,8 +46,20 @@ pub(super) async fn run(config: &Config, args: RunArgs) -> anyhow::Result<ExitCo
     // Before anything is said: who reads that it runs may end it politely.
     let stop = app::stop_on_signals()?;
     say_what_is_missing(config, &engine);
-    app::run(&engine, only_one, vec![Arc::new(terminal(clock))], stop, false).await?;
+    app::run(&engine, only_one, chats(config, &engine, clock, rehearses).await?, stop, false).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Every front-end that is configured; the terminal always is.
+pub(super) async fn chats(
+    config: &Config,
+    engine: &Engine,
+    clock: Arc<dyn Clock>,
+    rehearses: bool,
+) -> anyhow::Result<Vec<Arc<dyn Chat>>> {
+    let telegram = app::telegram(config, engine, Arc::clone(&clock), rehearses).await?;
+    let terminal: Arc<dyn Chat> = Arc::new(terminal(clock));
+    Ok(telegram.into_iter().chain([terminal]).collect())
 }
 
 /// The terminal chat on standard input and output.

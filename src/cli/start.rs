@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 pub(super) async fn start(config: &Config) -> anyhow::Result<ExitCode> {
-    let outside = Outside::real()?;
+    let outside = Outside::real(config)?;
     let clock = Arc::clone(&outside.clock);
     let engine = app::engine(config, outside).await?;
     let _log = run::log_to_file(&engine, &config.log_level)?;
@@ -21,6 +21,7 @@ pub(super) async fn start(config: &Config) -> anyhow::Result<ExitCode> {
         let reply = ask::answer(&engine, "/night start").await?;
         ask::print(&reply, false)?;
     }
-    app::run(&engine, only_one, vec![Arc::new(run::terminal(clock))], stop, true).await?;
+    let chats = run::chats(config, &engine, clock, false).await?;
+    app::run(&engine, only_one, chats, stop, true).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -276,7 +276,14 @@ fn progress_item(number: usize, build: &BuildFact, facts: &StatusFacts) -> Item 
             None => format!("Status: In progress (about {}% by the estimate)", by_estimate(build, facts.now)),
         };
         let estimate = one_decimal(f64::from(build.task.spec.estimate_minutes) / 60.0);
-        let mut item = item.evidence(status).evidence(format!("Runtime: {ran} hours / {estimate} hours"));
+        let percent =
+            build.build.progress.map_or_else(|| by_estimate(build, facts.now), |percent| percent.min(100).into());
+        let left = build.expected_finish.filter(|at| *at > facts.now);
+        let left = left.map_or_else(String::new, |at| format!(" · until about {}", clock(at, facts.zone)));
+        let mut item = item
+            .evidence(format!("{}{left}", bar(percent)))
+            .evidence(status)
+            .evidence(format!("Runtime: {ran} hours / {estimate} hours"));
         item.quote = plain(build.build.progress_text.as_deref().unwrap_or(""), super::progress::TEXT_CHARS);
         return item;
     }

@@ -28,6 +28,8 @@ mod spec;
 mod taps;
 
 use crate::clock::Clock;
+use crate::domain::build::BuildStep;
+use crate::domain::id::BuildId;
 use crate::domain::plan::{Effect, plan};
 use crate::domain::role::Role;
 use crate::domain::settings::Settings;
@@ -36,7 +38,7 @@ use crate::host::awake::KeepAwake;
 use crate::host::probe::Probe;
 use crate::runner::LocalRunner;
 use crate::store::{Store, StoreError, snapshot};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use home::Home;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -88,6 +90,7 @@ struct Live {
     vaults: Mutex<BTreeMap<String, Vault>>,
     awake: Mutex<Option<KeepAwake>>,
     next_wake: Mutex<Option<(DateTime<Utc>, &'static str)>>,
+    shown: Mutex<Option<(DateTime<Utc>, LiveState)>>,
     wake: Notify,
     outbox: watch::Sender<()>,
     tasks: TaskTracker,
@@ -101,6 +104,12 @@ pub struct Stepped {
     /// When to step again at the latest, and why.
     pub next_wake: (DateTime<Utc>, &'static str),
 }
+
+/// What the live status shows of each open build: step, and progress in steps of 5 %.
+type LiveState = Vec<(BuildId, BuildStep, Option<u8>)>;
+
+/// The live status is redrawn at most this often.
+const REDRAW: TimeDelta = TimeDelta::seconds(10);
 
 /// A step performs at most this many actions; more means that something goes in circles, and it is better to say so
 /// and look again a little later.
@@ -128,6 +137,7 @@ impl Engine {
             self.keep_awake(!world.builds.is_empty());
             if plan.actions.is_empty() {
                 self.tell_ended().await?;
+                self.refresh_live().await?;
                 *lock(&self.live.next_wake) = Some(plan.next_wake);
                 return Ok(Stepped { actions: performed, next_wake: plan.next_wake });
             }
@@ -151,6 +161,27 @@ impl Engine {
                 return Ok(Stepped { actions: performed, next_wake: wake });
             }
         }
+    }
+
+    /// Redraws the live status when a build began, moved on or ended, at most every ten seconds.
+    async fn refresh_live(&self) -> Result<(), StoreError> {
+        let now = self.now();
+        let shown = lock(&self.live.shown).clone();
+        if shown.as_ref().is_some_and(|(at, _)| now - *at < REDRAW) {
+            return Ok(());
+        }
+        let mut tx = self.parts.store.begin().await?;
+        let builds = crate::store::builds::open(&mut tx).await?;
+        let state: Vec<_> =
+            builds.iter().map(|build| (build.id, build.step, build.progress.map(|percent| percent / 5))).collect();
+        let changed = shown.as_ref().is_none_or(|(_, before)| *before != state);
+        if changed {
+            say::refresh_live(self, &mut tx, now).await?;
+            tx.commit().await?;
+            *lock(&self.live.shown) = Some((now, state));
+            self.said();
+        }
+        Ok(())
     }
 
     /// Steps for ever: whenever something happens, and at `next_wake`. Ends when `until` does.

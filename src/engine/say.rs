@@ -88,6 +88,17 @@ pub(super) async fn live_status(
     outbox::say(conn, &engine.parts.home_chat, &key, &progress_check(&status), true, now).await
 }
 
+/// Redraws the live status of the session that has one and still builds or may.
+pub(super) async fn refresh_live(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Result<(), StoreError> {
+    for session in sessions::current(conn, now).await? {
+        let said = outbox::said(conn, &engine.parts.home_chat, &format!("live:{}", session.id)).await?;
+        if said.is_some() && session.phase < Phase::Brief {
+            live_status(engine, conn, session.id, now).await?;
+        }
+    }
+    Ok(())
+}
+
 /// The brief: the one message of the day that sounds. The picture goes with it if there is one.
 pub(super) async fn brief(
     engine: &Engine,

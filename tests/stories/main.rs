@@ -21,6 +21,7 @@ mod planner;
 mod runner;
 mod schedule;
 mod store;
+mod telegram;
 mod throttle;
 mod verify;
 mod whole_night;

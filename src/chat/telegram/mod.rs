@@ -46,6 +46,10 @@ pub struct TelegramOptions {
     pub taps_live: TimeDelta,
     /// How long one poll waits for an update.
     pub poll: Duration,
+    /// How long one request may take, uploads included.
+    pub request: Duration,
+    /// What waits after failed polls are counted in: a second.
+    pub unit: Duration,
     /// The least time between two messages in one chat, after a few in a row.
     pub pace: Duration,
     /// The time.
@@ -61,7 +65,7 @@ pub const PACE: Duration = Duration::from_millis(1050);
 
 const CONNECT: Duration = Duration::from_secs(10);
 /// An upload of a large log takes its time.
-const REQUEST: Duration = Duration::from_secs(50);
+pub const REQUEST: Duration = Duration::from_secs(50);
 /// Longer than any request, with the 10 s teloxide waits after a server's error.
 const SEND_LIMIT: Duration = Duration::from_secs(75);
 
@@ -95,7 +99,7 @@ impl Telegram {
         // A longer limit than the poll's own, or every quiet poll would end as an error.
         let polling = client(options.poll + Duration::from_secs(20))?;
         let poller = Poller::new(bot(&options, polling)?, options.last_alive);
-        let bot = bot(&options, client(REQUEST)?)?;
+        let bot = bot(&options, client(options.request)?)?;
         Ok(Self { bot, poller: tokio::sync::Mutex::new(poller), memory: Mutex::default(), options })
     }
 

@@ -17,12 +17,12 @@ use teloxide::{ApiError, Bot, RequestError};
 
 /// Updates of one poll.
 const BATCH: u8 = 100;
-/// Waits after failed polls: the last one is repeated.
-const WAITS: [u64; 6] = [1, 2, 5, 10, 20, 30];
+/// Waits after failed polls, in units: the last one is repeated.
+const WAITS: [u32; 6] = [1, 2, 5, 10, 20, 30];
 /// Another process polls with this token: no use in fighting it.
-const CONFLICT_WAIT: Duration = Duration::from_secs(30);
+const CONFLICT_WAIT: u32 = 30;
 /// The token is refused: only a person can help.
-const REFUSED_WAIT: Duration = Duration::from_secs(300);
+const REFUSED_WAIT: u32 = 300;
 /// Larger files are not read.
 const FILE_BYTES: u32 = 256 * 1024;
 const FILE_LIMIT: Duration = Duration::from_secs(20);
@@ -67,7 +67,7 @@ impl Poller {
         if self.name.is_none() {
             match self.bot.get_me().await {
                 Ok(me) => self.name = Some(me.username().to_lowercase()),
-                Err(error) => return self.failed(&error).await,
+                Err(error) => return self.failed(&error, options.unit).await,
             }
         }
         let seconds = u32::try_from(options.poll.as_secs()).unwrap_or(45);
@@ -77,8 +77,8 @@ impl Poller {
         let polled = tokio::time::timeout(options.poll + Duration::from_mins(1), request).await;
         match polled {
             Ok(Ok(updates)) => self.polled(updates, options).await,
-            Ok(Err(error)) => self.failed(&error).await,
-            Err(_) => self.wait("no answer to a poll in time", None).await,
+            Ok(Err(error)) => self.failed(&error, options.unit).await,
+            Err(_) => self.wait("no answer to a poll in time", None, options.unit).await,
         }
     }
 
@@ -102,32 +102,32 @@ impl Poller {
         }
     }
 
-    async fn failed(&mut self, error: &RequestError) {
+    async fn failed(&mut self, error: &RequestError, unit: Duration) {
         match error {
-            RequestError::RetryAfter(wait) => self.wait("too many requests", Some(wait.duration())).await,
+            RequestError::RetryAfter(wait) => self.wait("too many requests", Some(wait.seconds()), unit).await,
             RequestError::Api(ApiError::TerminatedByOtherGetUpdates | ApiError::CantGetUpdates) => {
                 let text = "another program reads this bot's messages (a second overnight with the same token, or a webhook): \
                             end it, or make a new token with @BotFather";
-                self.wait(text, Some(CONFLICT_WAIT)).await;
+                self.wait(text, Some(CONFLICT_WAIT), unit).await;
             }
             RequestError::Api(ApiError::InvalidToken) => {
-                self.wait("Telegram refuses the token: check TELEGRAM_BOT_TOKEN", Some(REFUSED_WAIT)).await;
+                self.wait("Telegram refuses the token: check TELEGRAM_BOT_TOKEN", Some(REFUSED_WAIT), unit).await;
             }
             error => {
                 let text = format!("Telegram can't be reached: {error}");
-                self.wait(&text, None).await;
+                self.wait(&text, None, unit).await;
             }
         }
     }
 
-    async fn wait(&mut self, why: &str, asked: Option<Duration>) {
+    async fn wait(&mut self, why: &str, asked: Option<u32>, unit: Duration) {
         if self.complaint != why {
             tracing::error!(why, "no messages come in from Telegram; it is tried again and again");
             why.clone_into(&mut self.complaint);
         }
         let step = WAITS[self.failures.min(WAITS.len() - 1)];
         self.failures += 1;
-        tokio::time::sleep(asked.unwrap_or(Duration::from_secs(step))).await;
+        tokio::time::sleep(unit * asked.unwrap_or(step)).await;
     }
 
     async fn incoming(&self, update: Update, options: &TelegramOptions) -> Incoming {

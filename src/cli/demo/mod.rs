@@ -194,7 +194,7 @@ async fn briefed(engine: &Engine) -> anyhow::Result<bool> {
 
 /// Where to look, and what to try next.
 async fn ending(config: &Config, stage: &Stage) -> anyhow::Result<()> {
-    let engine = app::engine(config, Outside::real()?).await?;
+    let engine = app::engine(config, Outside::real(config)?).await?;
     let mut conn = engine.store().read().await?;
     let session = sessions::latest(&mut conn).await?.context("the demo's session is gone")?;
     let (_, report, _) = sessions::outputs(&mut conn, session.id).await?;

@@ -6,6 +6,7 @@ use overnight::domain::build::{Build, Outcome};
 use overnight::domain::id::{BuildId, TaskId};
 use overnight::domain::session::Session;
 use overnight::domain::task::Task;
+use overnight::store::outbox;
 use overnight::store::audit::Entry;
 use overnight::store::{audit, builds, inbox, outbox, sessions, tasks};
 use std::fmt::Write as _;
@@ -121,6 +122,18 @@ impl Overnight {
     /// Messages that came with a sound.
     pub(crate) fn sounding(&self) -> Vec<String> {
         self.messages().into_iter().filter(|message| !message.silent).map(|message| message.key).collect()
+    }
+
+    /// What was put into the terminal's outbox.
+    pub(crate) async fn said_on_the_terminal(&self) -> Vec<String> {
+        let mut conn = self.engine().store().read().await.unwrap();
+        let mut said = Vec::new();
+        for (chat, key) in outbox::keys_like(&mut conn, "").await.unwrap() {
+            if chat == "terminal" {
+                said.extend(outbox::said(&mut conn, &chat, &key).await.unwrap().map(|message| message.verdict));
+            }
+        }
+        said
     }
 
     /// What helps when a story fails.

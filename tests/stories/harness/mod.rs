@@ -30,7 +30,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
-pub(crate) use telegram::OnTelegram;
+pub(crate) use telegram::{OWNER, OnTelegram};
 
 /// Real time after which nothing will happen any more.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -111,7 +111,11 @@ impl Overnight {
         o
     }
 
-    async fn changes_front(&mut self, front: Arc<dyn Front>) {
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock) as Arc<dyn Clock>
+    }
+
+    pub(crate) async fn changes_front(&mut self, front: Arc<dyn Front>) {
         self.turns_off().await;
         self.front = front;
         self.turns_on().await;

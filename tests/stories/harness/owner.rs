@@ -45,7 +45,8 @@ impl Overnight {
         self.settle().await;
     }
 
-    async fn hears(&self) {
+    /// The bot takes what the chat has for it next.
+    pub(crate) async fn hears(&self) {
         let incoming = tokio::time::timeout(PATIENCE, self.front.receive()).await;
         let incoming = incoming.expect("the chat hands over what was typed").expect("the chat is open");
         self.keeps(&incoming).await;

@@ -3,6 +3,7 @@
 use super::{FakePhone, Front, Keyboard, OnTelegram, Overnight};
 use chrono::{DateTime, LocalResult, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
+use overnight::chat::telegram::TelegramOptions;
 use overnight::clock::{Clock, ManualClock};
 use overnight::config::{Config, Overrides};
 use overnight::domain::resource::Sample;
@@ -45,6 +46,7 @@ pub(crate) struct Stage {
     projects: Vec<Project>,
     sections: BTreeMap<&'static str, Vec<String>>,
     agents: String,
+    variables: Vec<(String, String)>,
     script: Vec<(&'static str, Change)>,
     pub(crate) restless: bool,
     pub(crate) folder: TempDir,
@@ -60,6 +62,7 @@ impl Stage {
             projects: vec![],
             sections: BTreeMap::new(),
             agents: String::new(),
+            variables: vec![],
             script: vec![],
             restless: false,
             folder,
@@ -115,6 +118,12 @@ impl Stage {
         self
     }
 
+    /// A variable of the bot's environment.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.into(), value.into()));
+        self
+    }
+
     /// From this local moment on the machine is calm but for this.
     pub(crate) fn machine(mut self, from: &'static str, change: Change) -> Self {
         self.script.push((from, change));
@@ -165,6 +174,18 @@ impl Stage {
         o
     }
 
+    /// The same on Telegram, whose server the story can disturb.
+    pub(crate) async fn start_on_telegram(
+        self,
+        moment: &str,
+        change: impl FnOnce(&mut TelegramOptions),
+    ) -> (Overnight, Arc<OnTelegram>) {
+        let mut o = self.start(moment).await;
+        let telegram = Arc::new(OnTelegram::with(o.clock(), change).await);
+        o.changes_front(Arc::clone(&telegram) as Arc<dyn Front>).await;
+        (o, telegram)
+    }
+
     async fn raise(self, clock: Arc<ManualClock>, front: Arc<dyn Front>) -> Overnight {
         let config = self.load();
         let calm = ScriptedProbe::calm(clock.now() - TimeDelta::days(1));
@@ -183,7 +204,8 @@ impl Stage {
         let overrides = Overrides { home: Some(self.folder.path().join("home")), config_file: Some(file) };
         let path = std::env::vars().find(|(name, _)| name == "PATH").unwrap();
         let home = ("HOME".to_owned(), self.folder.path().to_str().unwrap().to_owned());
-        Config::load_from(&overrides, BTreeMap::from([path, home]), self.folder.path()).unwrap()
+        let variables = [path, home].into_iter().chain(self.variables.clone()).collect();
+        Config::load_from(&overrides, variables, self.folder.path()).unwrap()
     }
 
     fn text(&self) -> String {

@@ -45,11 +45,19 @@ impl OnTelegram {
             // A story's clock leaps over hours between two polls.
             taps_live: TimeDelta::days(10_000),
             poll: Duration::from_secs(5),
+            request: Duration::from_secs(20),
+            unit: Duration::from_millis(5),
             pace: Duration::ZERO,
             clock,
         };
         change(&mut options);
         Self { telegram: Telegram::new(options).unwrap(), fake, screen: Mutex::default() }
+    }
+
+    /// The bot's messages in the owner's chat, as read now, those deleted left out.
+    pub(crate) fn read(&self) -> Vec<String> {
+        let messages = self.fake.bot_messages(OWNER);
+        messages.iter().filter(|message| !message.deleted).map(|message| words(&message.text)).collect()
     }
 
     /// The messages a reference names, as the phone shows them now.

@@ -1,0 +1,114 @@
+//! Who may speak, where, and what they see.
+
+use super::{NOON, at_noon};
+use crate::harness::{OWNER, On, Stage};
+use overnight::chat::telegram::TelegramOptions;
+
+#[tokio::test]
+async fn a_stranger_gets_no_answer_and_no_menu() {
+    let (mut o, _, fake) = at_noon().await;
+    let stranger = fake.person(666, "Janice");
+    fake.says(stranger, stranger, "/queue");
+    o.hears().await;
+    o.settle().await;
+    assert!(fake.bot_messages(stranger).is_empty());
+    assert_eq!(o.audited("stranger").await.len(), 1);
+    o.says("/queue").await;
+    let card = o.asks("/queue add Build workout dashboard | 5h | feature", "🔒 #1").await;
+    // Somebody else taps the owner's card in a group they share.
+    fake.taps_stale(stranger, stranger, {
+        fake.says(stranger, stranger, "x");
+        card.reference.parse().unwrap()
+    }, card.button("Approve"));
+    o.hears().await;
+    o.hears().await;
+    o.settle().await;
+    assert!(o.audited("approved").await.is_empty());
+    assert!(fake.toasts().is_empty(), "{:?}", fake.toasts());
+    assert!(fake.commands(stranger, stranger).is_empty());
+    assert!(fake.commands(OWNER, OWNER).iter().any(|(name, _)| name == "queue"));
+    o.reads_all();
+    o.finish().await;
+}
+
+#[tokio::test]
+async fn an_approver_decides_and_reads_and_nothing_else() {
+    let kim = 2002;
+    let stage = Stage::new(On::Phone).set("telegram", "approvers = [2002]");
+    let (mut o, telegram) = stage
+        .variable("TELEGRAM_BOT_TOKEN", "1:test")
+        .start_on_telegram(NOON, |options: &mut TelegramOptions| options.people.push((kim, false)))
+        .await;
+    let fake = telegram.fake.clone();
+    fake.person(kim, "Kim");
+    o.says("/queue add Build workout dashboard | 5h | feature").await;
+    o.reads_all();
+    for (text, answer) in [
+        ("/queue drop 1", "Only the owner can do that"),
+        ("fix the cache", "Only the owner can do that"),
+        ("/queue", "🗒️ 1 in the queue"),
+        ("/approve 1", "✅ #1"),
+    ] {
+        fake.says(kim, kim, text);
+        o.hears().await;
+        o.settle().await;
+        let said = fake.bot_messages(kim).pop().unwrap();
+        assert!(said.text.contains(answer), "{text}: {}", said.text);
+    }
+    assert_eq!(o.audited("approved").await[0].actor, "telegram:2002");
+    let menu: Vec<String> = fake.commands(kim, kim).into_iter().map(|(name, _)| name).collect();
+    assert!(menu.contains(&"approve".into()) && !menu.contains(&"run".into()), "{menu:?}");
+    o.reads_all();
+    o.finish().await;
+}
+
+#[tokio::test]
+async fn groups_count_only_when_listed_and_commands_have_to_be_meant_for_the_bot() {
+    let (mut o, telegram) = Stage::new(On::Phone)
+        .start_on_telegram(NOON, |options: &mut TelegramOptions| options.chats = vec![])
+        .await;
+    let fake = telegram.fake.clone();
+    let closed = fake.group("Central Perk", &[OWNER]);
+    fake.says(OWNER, closed, "/queue");
+    o.hears().await;
+    o.settle().await;
+    assert!(fake.bot_messages(closed).is_empty());
+    o.reads_all();
+    o.finish().await;
+
+    let (mut o, telegram) = Stage::new(On::Phone).start_on_telegram(NOON, |_| {}).await;
+    let fake = telegram.fake.clone();
+    let (group, forum) = (fake.group("Central Perk", &[OWNER]), fake.forum("Work", &[OWNER]));
+    let topic = fake.topic(forum, "Nights");
+    // The same server, as a bot that lists the groups.
+    let change = |options: &mut TelegramOptions| options.chats = vec![group, forum];
+    let listed = std::sync::Arc::new(crate::harness::OnTelegram::on(fake.clone(), o.clock(), change));
+    o.changes_front(listed).await;
+    fake.says(OWNER, group, "lunch?");
+    fake.says(OWNER, group, "/queue@SomebodyElsesBot");
+    o.hears().await;
+    o.hears().await;
+    o.settle().await;
+    assert!(fake.bot_messages(group).is_empty(), "{}", fake.transcript());
+    fake.says(OWNER, group, "/queue");
+    o.hears().await;
+    o.settle().await;
+    assert!(fake.bot_messages(group)[0].text.contains("The queue is empty"));
+    fake.says_in(OWNER, forum, topic, "/queue");
+    o.hears().await;
+    o.settle().await;
+    let said = fake.bot_messages(forum).pop().unwrap();
+    assert_eq!(said.topic, Some(topic), "the answer stays in its topic");
+    // The group becomes a supergroup: what is said goes on.
+    let migrated = fake.migrates(group);
+    let moved = |options: &mut TelegramOptions| options.chats = vec![group, migrated];
+    let listed = std::sync::Arc::new(crate::harness::OnTelegram::on(fake.clone(), o.clock(), moved));
+    o.changes_front(listed).await;
+    fake.says(OWNER, migrated, "/queue");
+    while fake.bot_messages(migrated).is_empty() {
+        o.hears().await;
+        o.settle().await;
+    }
+    o.reads_all();
+    o.finish().await;
+}
