@@ -6,6 +6,9 @@ mod config;
 mod crash;
 mod delivery;
 mod demo;
+#[path = "../fake_telegram/mod.rs"]
+mod fake_telegram;
+mod fake_telegram_strict;
 mod full_database;
 mod git;
 mod harness;

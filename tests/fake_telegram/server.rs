@@ -1,0 +1,225 @@
+//! The HTTP server: a thread of its own, so that a test which blocks its own thread blocks nobody's requests.
+
+use super::answer::{Answer, Refusal};
+use super::control;
+use super::faults::Fault;
+use super::link::{Link, Links};
+use super::methods::Call;
+use super::requests::{self, Asked};
+use super::schema::Schema;
+use super::seen::Logged;
+use super::updates::{Found, patience};
+use super::world::World;
+use axum::Router;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+use tokio::sync::{oneshot, watch};
+
+/// Most bytes of a request: more than the largest file.
+pub(crate) const BODY: usize = 64 << 20;
+
+/// What the server and its users share.
+pub(crate) struct Shared {
+    world: Mutex<World>,
+    changed: watch::Sender<u64>,
+    pub(crate) token: String,
+}
+
+impl Shared {
+    pub(crate) fn new(world: World, token: &str) -> Self {
+        Self { world: Mutex::new(world), changed: watch::Sender::new(0), token: token.to_owned() }
+    }
+
+    /// Looks without telling anybody.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&mut World) -> T) -> T {
+        look(&mut self.world.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes something, and wakes whoever waits for changes.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        let changed = self.look(change);
+        self.changed.send_modify(|version| *version += 1);
+        changed
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+}
+
+/// A server that runs.
+pub(crate) struct Server {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    pub(crate) fn start(listener: TcpListener, shared: Arc<Shared>) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            // Everything still open ends with the runtime.
+            runtime.block_on(async {
+                listener.set_nonblocking(true).expect("a listener that does not block");
+                let links = Links(tokio::net::TcpListener::from_std(listener).expect("a listener"));
+                let router = Router::new().fallback(handle).layer(DefaultBodyLimit::max(BODY)).with_state(shared);
+                let service = router.into_make_service_with_connect_info::<Link>();
+                tokio::select! {
+                    _ = stopped => {}
+                    ended = async { axum::serve(links, service).await } => ended.expect("a server without an end"),
+                }
+            });
+        });
+        Self { stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic in there was already printed.
+            drop(thread.join());
+        }
+    }
+}
+
+async fn handle(State(shared): State<Arc<Shared>>, ConnectInfo(link): ConnectInfo<Link>, request: Request) -> Response {
+    let path = request.uri().path().to_owned();
+    if let Some(order) = path.strip_prefix("/control/") {
+        return control::handle(&shared, order, request).await;
+    }
+    if let Some(rest) = path.strip_prefix("/file/bot") {
+        return file(&shared, rest);
+    }
+    let Some((token, method)) = path.strip_prefix("/bot").and_then(|rest| rest.split_once('/')) else {
+        return answered(Err(Refusal::new(404, "Not Found")));
+    };
+    if token != shared.token {
+        return answered(Err(Refusal::new(401, "Unauthorized")));
+    }
+    let Some((method, fields)) = Schema::get().method(method) else {
+        let unknown = format!("unknown method {method:?}");
+        shared.change(|world| world.violations.push(unknown));
+        return answered(Err(Refusal::new(404, "Not Found: method not found")));
+    };
+    let asked = requests::read(request, fields).await;
+    let (call, fault) = match begin(&shared, method, asked) {
+        Ok(begun) => begun,
+        Err(refusal) => return answered(Err(refusal)),
+    };
+    match fault {
+        Some(Fault::Refuses(refusal)) => return answered(Err(refusal)),
+        Some(Fault::Hangs) => return std::future::pending().await,
+        Some(Fault::Drops) => {
+            link.cut();
+            return answered(Ok(Value::Null));
+        }
+        Some(Fault::Slow(time)) => tokio::time::sleep(time).await,
+        Some(Fault::Truncates | Fault::LosesAnswer) | None => {}
+    }
+    let answer = if call.method == "getUpdates" { poll(&shared, &call).await } else { perform(&shared, &call) };
+    match fault {
+        Some(Fault::LosesAnswer) => link.cut(),
+        Some(Fault::Truncates) => {
+            let whole = json!({ "ok": true, "result": answer.unwrap_or_default() }).to_string();
+            let half: String = whole.chars().take(whole.chars().count() / 2).collect();
+            return json_response(StatusCode::OK, half);
+        }
+        _ => {}
+    }
+    answered(answer)
+}
+
+/// Counts and checks a request, and finds the fault it meets.
+fn begin(shared: &Shared, method: &str, asked: Result<Asked, Refusal>) -> Result<(Call, Option<Fault>), Refusal> {
+    shared.change(|world| {
+        let Asked { params, files } = asked.unwrap_or_else(|refusal| Asked::unreadable(&refusal));
+        let call = Call { method: method.to_owned(), params, files };
+        world.log.push(Logged { method: method.to_owned(), params: Value::Object(call.params.clone()) });
+        let checked = world.check(&call);
+        note(world, &call, checked.as_ref().err());
+        checked?;
+        let fault = world.faults.take(method);
+        Ok((call, fault))
+    })
+}
+
+fn note(world: &mut World, call: &Call, refusal: Option<&Refusal>) {
+    if let Some(violation) = refusal.and_then(|refusal| refusal.violation.as_ref()) {
+        world.violations.push(format!("{}: {violation}", call.method));
+    }
+}
+
+fn perform(shared: &Shared, call: &Call) -> Answer {
+    shared.change(|world| {
+        let answer = world.call(call);
+        note(world, call, answer.as_ref().err());
+        answer
+    })
+}
+
+async fn poll(shared: &Shared, call: &Call) -> Answer {
+    let deadline = Instant::now() + patience(call.number("timeout").unwrap_or_default());
+    let allowed = call
+        .params
+        .contains_key("allowed_updates")
+        .then(|| call.list("allowed_updates").iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>());
+    let mut changes = shared.changes();
+    let poll = shared.change(|world| {
+        let known: Vec<&str> = Schema::get().update_kinds().collect();
+        let unknown = allowed.iter().flatten().filter(|kind| !known.contains(&kind.as_str()));
+        let unknown: Vec<String> = unknown.map(|kind| format!("getUpdates: there are no updates {kind:?}")).collect();
+        world.violations.extend(unknown);
+        let limit = call.number("limit").unwrap_or(100);
+        if !(1..=100).contains(&limit) {
+            world.violations.push(format!("getUpdates: limit must be between 1 and 100, got {limit}"));
+        }
+        world.queue.begin(call.number("offset").unwrap_or_default(), limit, allowed)
+    });
+    loop {
+        changes.borrow_and_update();
+        let found = shared.look(|world| {
+            let now = world.now();
+            world.queue.look(poll, now)
+        })?;
+        let until = match found {
+            Found::Updates(updates) => return Ok(updates.into()),
+            Found::Nothing(_) if Instant::now() >= deadline => return Ok(json!([])),
+            Found::Nothing(again) => again.map_or(deadline, |again| again.min(deadline)),
+        };
+        tokio::select! {
+            _ = changes.changed() => {}
+            () = tokio::time::sleep_until(until.into()) => {}
+        }
+    }
+}
+
+fn file(shared: &Shared, rest: &str) -> Response {
+    let Some((token, path)) = rest.split_once('/') else { return answered(Err(Refusal::new(404, "Not Found"))) };
+    if token != shared.token {
+        return answered(Err(Refusal::new(401, "Unauthorized")));
+    }
+    let found = shared.look(|world| world.files.values().find(|stored| stored.path == path).map(|s| s.bytes.clone()));
+    found.map_or_else(|| answered(Err(Refusal::new(404, "Not Found"))), IntoResponse::into_response)
+}
+
+fn answered(answer: Answer) -> Response {
+    match answer {
+        Ok(result) => json_response(StatusCode::OK, json!({ "ok": true, "result": result }).to_string()),
+        Err(refusal) => {
+            let status = StatusCode::from_u16(refusal.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            json_response(status, refusal.body().to_string())
+        }
+    }
+}
+
+pub(crate) fn json_response(status: StatusCode, body: String) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
