@@ -7,6 +7,7 @@ mod crash;
 mod delivery;
 mod demo;
 mod desk;
+mod doctor;
 #[path = "../fake_telegram/mod.rs"]
 mod fake_telegram;
 mod fake_telegram_strict;

@@ -28,7 +28,8 @@ pub(super) fn configuration(config: &Config, findings: &mut Findings) {
         findings.warn("this machine's time zone can't be told, so nights go by UTC", "set zone under [schedule]");
     } else {
         let start = schedule.local(night.start).format("%a %d %b %H:%M");
-        findings.fine(format!("time zone {zone}; the next night begins {start}"));
+        let when = if night.start <= now { "this night began" } else { "the next night begins" };
+        findings.fine(format!("time zone {zone}; {when} {start}"));
     }
     let env = config.home.join(".env");
     if let Ok(found) = env.metadata() {
