@@ -2,7 +2,9 @@
 //! of the command line run the real program here, in an environment of nothing else.
 
 use crate::harness::git;
-use serde_json::Value;
+use axum::http::{HeaderMap, Uri};
+use axum::routing::any;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -89,7 +91,8 @@ impl Desk {
             fs::create_dir(root.path().join(folder)).expect("a folder");
         }
         let mut desk = Self { root, variables: BTreeMap::new() };
-        let path = std::env::split_paths(&std::env::var_os("PATH").expect("a PATH"))
+        let path = std::env::vars_os().find(|(name, _)| name == "PATH").expect("a PATH").1;
+        let path = std::env::split_paths(&path)
             .map(|folder| folder.join("git"))
             .find(|program| program.is_file())
             .expect("git on PATH");
@@ -217,4 +220,41 @@ impl Findings {
 /// The data folder as absolute text.
 pub(crate) fn shown(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
+}
+
+/// A Bot API server that only says that a webhook is set, on a day long past. It ends with this.
+pub(crate) struct Hooked {
+    pub(crate) url: String,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+impl Hooked {
+    pub(crate) async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let router = axum::Router::new().fallback(any(|uri: Uri| async move { Self::answer(&uri) }));
+        Self { url, server: tokio::spawn(async move { axum::serve(listener, router).await }) }
+    }
+
+    fn answer(uri: &Uri) -> (HeaderMap, String) {
+        let result = if uri.path().to_lowercase().ends_with("/getwebhookinfo") {
+            json!({"url": "https://hooks.example.org/x", "has_custom_certificate": false, "pending_update_count": 3})
+        } else {
+            json!({
+                "id": 1, "is_bot": true, "first_name": "B", "username": "b_bot", "can_join_groups": true,
+                "can_read_all_group_messages": true, "supports_inline_queries": false,
+                "can_connect_to_business": false, "has_main_web_app": false,
+            })
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert("date", "Mon, 02 Jan 2023 10:00:00 GMT".parse().expect("a date"));
+        headers.insert("content-type", "application/json".parse().expect("a type"));
+        (headers, json!({"ok": true, "result": result}).to_string())
+    }
+}
+
+impl Drop for Hooked {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
 }

@@ -2,10 +2,8 @@
 
 mod last_night;
 
-use crate::desk::{Desk, shown};
+use crate::desk::{Desk, Hooked, shown};
 use crate::fake_telegram::FakeTelegram;
-use axum::http::HeaderMap;
-use axum::routing::any;
 use overnight::app::OnlyOne;
 use overnight::engine::home::Home;
 use std::fs::{self, File, Permissions};
@@ -244,38 +242,26 @@ async fn telegram_that_does_not_work_is_told() {
     desk.doctor().await.has("bad", "its owner (7) can't be reached", "press Start");
     desk.sets("TELEGRAM_BOT_TOKEN", "123456:WRONG");
     desk.doctor().await.has("bad", "Telegram does not know this token", "@BotFather");
+    telegram.person(7, "Ann");
+    let group = telegram.group("A group", &[7]);
+    desk.sets("TELEGRAM_BOT_TOKEN", telegram.token());
+    let text = desk.text("user/.overnight/overnight.toml");
+    desk.writes("user/.overnight/overnight.toml", &format!("{text}[telegram]\nhome = \"-77\"\nchats = [{group}]\n"));
+    let found = desk.doctor().await;
+    found.has("bad", "chat -77, where the brief goes", "add the bot to it");
+    found.has("fine", &format!("chat {group} can be reached"), "");
     telegram.cut();
     desk.doctor().await.has("bad", "Telegram can't be reached at 127.0.0.1", "network");
 }
 
-/// A server that only says that a webhook is set, on a day long past.
 #[tokio::test]
 async fn a_webhook_and_a_wrong_clock_are_told() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let answer = |uri: axum::http::Uri| async move {
-        let result = match uri.path().rsplit('/').next().unwrap_or_default().to_lowercase().as_str() {
-            "getwebhookinfo" => serde_json::json!({
-                "url": "https://hooks.example.org/x", "has_custom_certificate": false, "pending_update_count": 3,
-            }),
-            _ => serde_json::json!({
-                "id": 1, "is_bot": true, "first_name": "B", "username": "b_bot", "can_join_groups": true,
-                "can_read_all_group_messages": true, "supports_inline_queries": false,
-                "can_connect_to_business": false, "has_main_web_app": false,
-            }),
-        };
-        let mut headers = HeaderMap::new();
-        headers.insert("date", "Mon, 02 Jan 2023 10:00:00 GMT".parse().expect("a date"));
-        headers.insert("content-type", "application/json".parse().expect("a type"));
-        (headers, serde_json::json!({"ok": true, "result": result}).to_string())
-    };
-    let server = tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(any(answer))).await });
+    let hooked = Hooked::start().await;
     let mut desk = set_up();
-    desk.sets("TELEGRAM_API_URL", &url).sets("TELEGRAM_BOT_TOKEN", "1:abcd").sets("TELEGRAM_OWNER_ID", "7");
+    desk.sets("TELEGRAM_API_URL", &hooked.url).sets("TELEGRAM_BOT_TOKEN", "1:abcd").sets("TELEGRAM_OWNER_ID", "7");
     let found = desk.doctor().await;
     found.has("bad", "a webhook at hooks.example.org takes", "overnight init");
     found.has("warning", "min fast", "timedatectl");
-    server.abort();
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! `overnight init` by flags: what it makes, what it leaves alone, and how it is claimed. Questions on a terminal are
 //! asked in tests/live/setup_in_tmux.
 
-use crate::desk::{Desk, Running, shown};
+use crate::desk::{Desk, Hooked, Running, shown};
 use crate::fake_telegram::FakeTelegram;
+use crate::fake_telegram::faults::Fault;
 use crate::harness::bytes_of;
 use overnight::app::OnlyOne;
 use overnight::config::{Config, Overrides};
@@ -263,4 +264,42 @@ async fn an_outage_during_the_claim_is_waited_out() {
     telegram.says(7, 7, &format!("/start {right}"));
     assert_eq!(init.ends().await.0, Some(0));
     assert_eq!(load(&desk).telegram.expect("Telegram").owner, Some(7));
+}
+
+#[tokio::test]
+async fn a_webhook_and_another_program_that_polls_are_told_before_a_code_is_shown() {
+    let hooked = Hooked::start().await;
+    let mut desk = Desk::new();
+    desk.sets("TELEGRAM_API_URL", &hooked.url).sets("TELEGRAM_BOT_TOKEN", "1:abcd");
+    let ran = desk.overnight(&with(&["--claim"])).await.ended(1);
+    ran.says("a webhook is set for the bot");
+    ran.never_says("t.me");
+
+    let telegram = FakeTelegram::start().await;
+    online(&mut desk, &telegram);
+    let conflict = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running";
+    telegram.fails(Some("getUpdates"), 1, Fault::status(409, conflict));
+    let ran = desk.overnight(&with(&["--claim"])).await.ended(1);
+    ran.says("another program polls this bot");
+    ran.never_says("t.me");
+    assert!(!desk.has("user/.overnight/.env"));
+}
+
+#[tokio::test]
+async fn a_full_queue_does_not_hide_the_claim() {
+    let telegram = FakeTelegram::start().await;
+    telegram.person(7, "Ann");
+    telegram.person(9, "Chatty");
+    for number in 0..130 {
+        telegram.says(9, 9, &format!("message {number}"));
+    }
+    let mut desk = Desk::new();
+    online(&mut desk, &telegram);
+    let mut init = desk.starts(&with(&["--claim"]));
+    let right = code(&mut init).await;
+    telegram.says(7, 7, &format!("/start {right}"));
+    init.line("these are let go").await;
+    assert_eq!(init.ends().await.0, Some(0));
+    assert_eq!(load(&desk).telegram.expect("Telegram").owner, Some(7));
+    assert_eq!(telegram.unconfirmed().len(), 31, "only what hid the claim was let go");
 }

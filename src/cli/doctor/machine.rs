@@ -34,7 +34,8 @@ pub(super) fn configuration(config: &Config, findings: &mut Findings) {
     let env = config.home.join(".env");
     if let Ok(found) = env.metadata() {
         let mode = found.permissions().mode() & 0o777;
-        if mode & 0o077 == 0 {
+        let open = mode & 0o077;
+        if open == 0 {
             findings.fine(format!("{} is readable by you only", env.display()));
         } else {
             let what = format!("others may read {} and so your token (mode {mode:o})", env.display());
@@ -74,7 +75,7 @@ pub(super) async fn look(config: &Config, path: &str, findings: &mut Findings) {
     match git.with_timeout(Duration::from_secs(20)).version().await {
         Ok(version) => findings.fine(format!("git {version}")),
         Err(error) => {
-            findings.bad(format!("git can't be used: {error}"), "install git 2.38 or newer, on the PATH above")
+            findings.bad(format!("git can't be used: {error}"), "install git 2.38 or newer, on the PATH above");
         }
     }
     awake(path, findings).await;

@@ -41,7 +41,21 @@ pub(super) async fn look(config: &Config, now: DateTime<Utc>, findings: &mut Fin
     match api.reaches(owner).await {
         Ok(()) => findings.fine(format!("its owner ({owner}) can be reached")),
         Err(trouble) => {
-            findings.bad(format!("its owner ({owner}) can't be reached: {trouble}"), "open the bot, press Start")
+            findings.bad(format!("its owner ({owner}) can't be reached: {trouble}"), "open the bot, press Start");
+        }
+    }
+    let home = known.places.home.as_deref().and_then(|home| home.split('/').next()?.parse::<i64>().ok());
+    for chat in home.into_iter().chain(known.places.chats.iter().copied().filter(|chat| Some(*chat) != home)) {
+        match api.reaches(chat).await {
+            Ok(()) => findings.fine(format!("chat {chat} can be reached")),
+            Err(trouble) if Some(chat) == home => {
+                let what = format!("chat {chat}, where the brief goes, can't be reached: {trouble}");
+                findings.bad(what, "add the bot to it, or correct home under [telegram]");
+            }
+            Err(trouble) => {
+                let what = format!("chat {chat} can't be reached: {trouble}");
+                findings.warn(what, "add the bot to it, or take it out of chats under [telegram]");
+            }
         }
     }
 }

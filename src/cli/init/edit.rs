@@ -143,8 +143,8 @@ fn value_length(text: &str) -> usize {
 
 /// Whether the part of a list before its closing bracket ends with an item, so that a comma is needed.
 fn ends_with_item(list: &str) -> bool {
-    let last = significant(list).filter(|(_, c)| !c.is_whitespace()).last();
-    last.is_some_and(|(_, c)| !matches!(c, '[' | ','))
+    let end = significant(list).filter(|(_, c)| !c.is_whitespace()).last();
+    end.is_some_and(|(_, c)| !matches!(c, '[' | ','))
 }
 
 /// Characters that are not in a comment; those in a string are told as `"`.

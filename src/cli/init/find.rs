@@ -73,8 +73,9 @@ pub(super) fn name_for(folder: &Path, taken: &[String]) -> String {
     let kept = kept.trim_matches(['-', '.', '_']).chars().take(40).collect::<String>();
     let kept = kept.replace("..", "-").trim_end_matches(".lock").trim_end_matches(['-', '.', '_']).to_owned();
     let kept = if kept.is_empty() { "project".to_owned() } else { kept };
-    let free = |name: &String| !taken.contains(name);
-    (1..).map(|n| if n == 1 { kept.clone() } else { format!("{kept}-{n}") }).find(free).unwrap_or(kept)
+    // One more than are taken: one of them is free.
+    let numbered = (2..=taken.len() + 2).map(|n| format!("{kept}-{n}"));
+    std::iter::once(kept.clone()).chain(numbered).find(|name| !taken.contains(name)).unwrap_or(kept)
 }
 
 /// Folders that hold logs, in the places projects put them.

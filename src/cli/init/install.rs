@@ -83,7 +83,7 @@ impl Unit {
             ],
             Manager::Launchd => vec![vec!["launchctl", "bootstrap", &domain, &file]],
         };
-        if running && self.manager == Manager::Systemd && !self.is_active(variables) {
+        if running && self.manager == Manager::Systemd && !is_active(variables) {
             println!(
                 "  A bot runs already, outside the service. End it (Ctrl-C), then: systemctl --user restart overnight"
             );
@@ -119,10 +119,10 @@ impl Unit {
             ),
         }
     }
+}
 
-    fn is_active(&self, variables: &BTreeMap<String, String>) -> bool {
-        run(&["systemctl", "--user", "--quiet", "is-active", "overnight"], variables).is_ok()
-    }
+fn is_active(variables: &BTreeMap<String, String>) -> bool {
+    run(&["systemctl", "--user", "--quiet", "is-active", "overnight"], variables).is_ok()
 }
 
 /// Whether the user's services run while nobody is logged in; none: it can't be told here.

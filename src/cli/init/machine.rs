@@ -18,14 +18,13 @@ pub(super) fn zone(config: &Config, given: Option<Tz>, prompt: Prompt) -> anyhow
     println!("\nTime zone");
     let known = !config.missing.iter().any(|missing| missing.feature == "your local time");
     let present = config.settings.schedule.zone;
-    let zone = match given {
-        Some(zone) => zone,
-        None => {
-            let default = if known { present.name() } else { "" };
-            let check = |text: &str| parse_zone(text).map(drop);
-            let typed = prompt.line("Your time zone (nights go by it)", default, check)?;
-            parse_zone(&typed).map_err(anyhow::Error::msg)?
-        }
+    let zone = if let Some(zone) = given {
+        zone
+    } else {
+        let default = if known { present.name() } else { "" };
+        let check = |text: &str| parse_zone(text).map(drop);
+        let typed = prompt.line("Your time zone (nights go by it)", default, check)?;
+        parse_zone(&typed).map_err(anyhow::Error::msg)?
     };
     let schedule = &config.settings.schedule;
     println!(
@@ -193,15 +192,12 @@ impl Projects<'_> {
         let name = find::name_for(path, taken);
         println!("\n  {name} ({})", path.display());
         let guess = find::guesses(path).into_iter().next();
-        let (mut setup, mut verify) = match guess {
-            Some(Guess { from, setup, verify }) => {
-                println!("    by its {from}: {}", words(setup.as_ref(), verify.as_ref()));
-                (setup, verify)
-            }
-            None => {
-                println!("    nothing says how it is tested");
-                (None, None)
-            }
+        let (mut setup, mut verify) = if let Some(Guess { from, setup, verify }) = guess {
+            println!("    by its {from}: {}", words(setup.as_ref(), verify.as_ref()));
+            (setup, verify)
+        } else {
+            println!("    nothing says how it is tested");
+            (None, None)
         };
         loop {
             setup = self.command("    Set-up command in a fresh clone (empty: none)", setup)?;

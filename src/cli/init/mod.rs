@@ -147,7 +147,8 @@ async fn ask_and_write(
     prompt: Prompt,
     stop: &CancellationToken,
 ) -> anyhow::Result<ExitCode> {
-    println!("overnight sets itself up in {}. Nothing is written before you have seen it all.", config.home.display());
+    println!("overnight sets itself up in {}", config.home.display());
+    println!("Nothing is written before you have seen it all.");
     if let Some(file) = &config.config_file {
         println!("What is in {} stays and is the default.", file.display());
     }
@@ -200,7 +201,9 @@ async fn ask_and_write(
         said.extend(unit.write()?);
     }
     println!();
-    said.iter().for_each(|line| println!("  {line}"));
+    for line in said {
+        println!("  {line}");
+    }
     overruled(overrides, &wanted);
     finish(config, args, prompt, phone.as_ref(), unit.as_ref(), &variables).await
 }
@@ -268,13 +271,16 @@ async fn finish(
             }
         }
     }
-    if let Some(unit) = unit {
-        let home = Home::open(&config.home)?;
-        unit.start(variables, OnlyOne::is_taken(&home));
+    // Where there is no lock file no bot has run yet, and no folders are made just to ask.
+    let running = config.home.join("bot.lock").exists() && OnlyOne::is_taken(&Home::open(&config.home)?);
+    match unit {
+        Some(unit) => unit.start(variables, running),
+        None if running => println!("  ⚠️  the bot runs already; it reads its files at its start, so restart it"),
+        None => {}
     }
     let home = format!("--home {} ", config.home.display());
     println!("\nNext: overnight {home}doctor says whether tonight will work;");
-    if unit.is_none() {
+    if unit.is_none() && !running {
         println!("      overnight {home}run starts the bot;");
     }
     println!("      overnight {home}queue add \"Fix the slow report\" queues the first task.");

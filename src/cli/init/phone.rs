@@ -37,7 +37,8 @@ const STEPS: &str = "\
 Your own bot, in a minute:
   1. In Telegram open @BotFather (https://t.me/BotFather) and send: /newbot
   2. Give it a name, then a user name that ends in \"bot\".
-  3. It answers with a token such as 123456789:AAE…; copy it here. It is like a password: only .env will hold it.";
+  3. It answers with a token such as 123456789:AAE…; copy it here.
+     It is like a password: only .env will hold it.";
 
 /// Who and what is needed to ask.
 pub(super) struct Asking<'a> {
