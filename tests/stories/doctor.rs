@@ -90,6 +90,15 @@ async fn a_wrong_configuration_is_named_with_its_line() {
 }
 
 #[tokio::test]
+async fn where_nothing_is_set_up_nothing_is_made() {
+    let desk = Desk::new();
+    let found = desk.doctor().await;
+    found.has("bad", "there is no data folder", "overnight init");
+    found.has("warning", "there is no overnight.toml", "overnight init");
+    assert!(!desk.has(HOME));
+}
+
+#[tokio::test]
 async fn a_readable_env_file_and_an_unusable_data_folder_are_told() {
     let mut desk = set_up();
     desk.writes("user/.overnight/.env", "MY=1\n");
@@ -157,7 +166,12 @@ async fn what_the_shell_finds_and_the_service_does_not_is_told() {
     );
     found.has("bad", "app: its test command needs checker", "overnight init");
     found.has("warning", "KillMode is not set", "KillMode=process");
-    // A token that only the shell has.
+    // A key and a token that only the shell has.
+    let text =
+        desk.text("user/.overnight/overnight.toml").replace("\"builder\"", "\"builder\"\nenv_pass = [\"MY_KEY\"]");
+    desk.writes("user/.overnight/overnight.toml", &text);
+    desk.sets("MY_KEY", "1");
+    desk.doctor().await.has("warning", "for the service: builds by agent b: MY_KEY is not set", ".overnight/.env");
     desk.sets("TELEGRAM_BOT_TOKEN", "123456:abcd").sets("TELEGRAM_API_URL", "http://127.0.0.1:9");
     desk.doctor().await.has("bad", "the service does not see the Telegram token", ".env");
 }

@@ -10,6 +10,7 @@ use overnight::config::{Config, Overrides};
 use overnight::engine::home::Home;
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::Duration;
 
 /// Asks and adds nothing that is not named.
 const LEAST: [&str; 6] = ["init", "--yes", "--no-projects", "--no-agents", "--no-service", "--zone=Europe/Berlin"];
@@ -235,6 +236,31 @@ async fn an_expired_code_and_an_interrupted_claim_write_nothing() {
     init.interrupts();
     assert_eq!(init.ends().await.0, Some(1));
     assert!(!desk.has("user/.overnight/.env") && !desk.has("user/.overnight/overnight.toml"));
+}
+
+#[tokio::test]
+async fn a_trial_that_is_interrupted_leaves_nothing_running() {
+    let mut desk = Desk::new();
+    let scratch = desk.path("scratch");
+    fs::create_dir(&scratch).expect("a folder");
+    desk.sets("TMPDIR", shown(&scratch));
+    desk.project("app", &[("Makefile", "test:\n")]);
+    desk.program("make", "while :; do echo alive >>\"$HOME/beat\"; /bin/sleep 0.02; done & wait");
+    let src = desk.path("src");
+    let flags = ["init", "--yes", "--no-telegram", "--no-service", "--projects", shown(&src)];
+    let mut init = desk.starts(&flags);
+    init.line("trying them in a throw-away clone").await;
+    let beat = || fs::metadata(desk.path("user/beat")).map_or(0, |file| file.len());
+    while beat() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    init.interrupts();
+    assert_eq!(init.ends().await.0, Some(1));
+    let last = beat();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(beat(), last, "what was tried still runs");
+    assert_eq!(fs::read_dir(&scratch).expect("a folder").count(), 0, "the clone is gone");
+    assert!(!desk.has("user/.overnight/overnight.toml"));
 }
 
 #[tokio::test]

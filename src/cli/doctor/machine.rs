@@ -47,6 +47,10 @@ pub(super) fn configuration(config: &Config, findings: &mut Findings) {
 /// Whether the data folder can be used.
 pub(super) fn folder(config: &Config, findings: &mut Findings) -> bool {
     let home = &config.home;
+    if home.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        findings.bad(format!("there is no data folder {} yet", home.display()), "overnight init");
+        return false;
+    }
     if let Err(error) = config.ensure_home() {
         findings.bad(error.to_string(), "make it a folder you can write to, or choose another by OVERNIGHT_HOME");
         return false;

@@ -1,7 +1,8 @@
 //! `overnight doctor`: everything that could go wrong tonight, a line each, with what to do; then what became of last
 //! night. What matters is the service's environment, not the shell's: a program found here may not be found there.
 //!
-//! Nothing is changed, but for lock files with `--fix`, and the data folder's own folders. Left out on purpose:
+//! Nothing is changed, but for lock files with `--fix`; what a data folder lacks of its own is made, as every subcommand
+//! does. Left out on purpose:
 //! whether another program polls the bot: the only way to know is to take messages away from it.
 
 mod last_night;
