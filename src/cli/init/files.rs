@@ -98,11 +98,10 @@ impl Changes {
         self.env.differs() || self.toml.differs()
     }
 
-    /// Writes what differs and says what was done.
-    pub(super) fn write(&self) -> anyhow::Result<Vec<String>> {
-        let mut said = self.env.write()?;
-        said.extend(self.toml.write()?);
-        Ok(said)
+    /// Writes what differs; `said` tells what was done, also if not all could be.
+    pub(super) fn write(&self, said: &mut Vec<String>) -> anyhow::Result<()> {
+        self.env.write(said)?;
+        self.toml.write(said)
     }
 
     fn check(&self, config: &Config, wanted: &Wanted) -> anyhow::Result<()> {
@@ -261,10 +260,9 @@ impl Change {
         name.into()
     }
 
-    fn write(&self) -> anyhow::Result<Vec<String>> {
-        let mut said = Vec::new();
+    fn write(&self, said: &mut Vec<String>) -> anyhow::Result<()> {
         if !self.differs() {
-            return Ok(said);
+            return Ok(());
         }
         let failed = |file: &Path| format!("{} can't be written", file.display());
         if let Some(before) = self.before.as_ref().filter(|before| **before != self.after) {
@@ -274,7 +272,7 @@ impl Change {
         }
         atomic_write(&self.file, self.after.as_bytes()).with_context(|| failed(&self.file))?;
         said.push(format!("written: {}", self.file.display()));
-        Ok(said)
+        Ok(())
     }
 }
 

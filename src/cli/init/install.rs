@@ -50,11 +50,10 @@ impl Unit {
         self.before.as_deref() == Some(self.text.as_str())
     }
 
-    /// Writes the unit; another one that was there is kept as `.bak`.
-    pub(super) fn write(&self) -> anyhow::Result<Vec<String>> {
-        let mut said = Vec::new();
+    /// Writes the unit; another one that was there is kept as `.bak`. `said` tells what was done.
+    pub(super) fn write(&self, said: &mut Vec<String>) -> anyhow::Result<()> {
         if self.is_there() {
-            return Ok(said);
+            return Ok(());
         }
         let folder = self.file.parent().context("the unit's folder")?;
         fs::create_dir_all(folder).with_context(|| format!("can't make {}", folder.display()))?;
@@ -67,7 +66,7 @@ impl Unit {
         atomic_write(&self.file, self.text.as_bytes())
             .with_context(|| format!("{} can't be written", self.file.display()))?;
         said.push(format!("written: {}", self.file.display()));
-        Ok(said)
+        Ok(())
     }
 
     /// Starts the service now and at every boot, and says what is left to do.

@@ -31,6 +31,7 @@ use install::Unit;
 use machine::Projects;
 use phone::{Asking, Phone};
 use prompt::Prompt;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -111,11 +112,19 @@ pub(super) async fn init(config: &Config, overrides: &Overrides, args: InitArgs)
     }
     // A question that is answered by Ctrl-C is an error then, instead of the end of the process.
     let stop = app::stop_on_signals()?;
-    match ask_and_write(config, overrides, &args, prompt, &stop).await {
-        Err(error) if prompt::interrupted(&error) || stop.is_cancelled() => {
+    let written = Cell::new(false);
+    // Writing has no point at which it could be left halfway by this.
+    let outcome = tokio::select! {
+        outcome = ask_and_write(config, overrides, &args, prompt, &stop, &written) => outcome,
+        () = stop.cancelled() => Err(std::io::Error::from(std::io::ErrorKind::Interrupted).into()),
+    };
+    match outcome {
+        Err(error) if prompt::interrupted(&error) => {
             // A list of choices hides the cursor.
             let _ = dialoguer::console::Term::stderr().show_cursor();
-            eprintln!("\novernight: stopped; nothing was written");
+            let state =
+                if written.get() { "the files are written, the rest is not done" } else { "nothing was written" };
+            eprintln!("\novernight: stopped; {state}");
             Ok(ExitCode::FAILURE)
         }
         done => done,
@@ -146,6 +155,7 @@ async fn ask_and_write(
     args: &InitArgs,
     prompt: Prompt,
     stop: &CancellationToken,
+    written: &Cell<bool>,
 ) -> anyhow::Result<ExitCode> {
     println!("overnight sets itself up in {}", config.home.display());
     println!("Nothing is written before you have seen it all.");
@@ -196,14 +206,14 @@ async fn ask_and_write(
     if stop.is_cancelled() {
         anyhow::bail!(std::io::Error::from(std::io::ErrorKind::Interrupted));
     }
-    let mut said = changes.write()?;
-    if let Some(unit) = &unit {
-        said.extend(unit.write()?);
-    }
+    written.set(true);
+    let mut said = Vec::new();
+    let outcome = changes.write(&mut said).and_then(|()| unit.as_ref().map_or(Ok(()), |unit| unit.write(&mut said)));
     println!();
     for line in said {
         println!("  {line}");
     }
+    outcome?;
     overruled(overrides, &wanted);
     finish(config, args, prompt, phone.as_ref(), unit.as_ref(), &variables).await
 }

@@ -101,17 +101,23 @@ impl Asking<'_> {
             if token.is_empty() {
                 return Ok(None);
             }
+            let mut advice = "give another --token, or --no-telegram";
             let trouble = if is_token(&token) {
                 let api = Api::new(&token, url)?;
                 match api.name().await {
                     Ok(name) => return Ok(Some((token, api, name))),
-                    Err(trouble) => trouble.to_string(),
+                    Err(trouble) => {
+                        if matches!(trouble, Trouble::Network(..)) {
+                            advice = "try again once it can be, or leave Telegram out by --no-telegram";
+                        }
+                        trouble.to_string()
+                    }
                 }
             } else {
                 "that is no token: it has a number, a colon, and letters, such as 123456789:AAE…".to_owned()
             };
             if !self.prompt.live {
-                bail!("Telegram: {trouble}. Nothing was written; give another --token, or --no-telegram");
+                bail!("{trouble}. Nothing was written; {advice}");
             }
             println!("  ❌ {trouble}");
             let choices = ["Type the token again", "Try the same one again", "Leave Telegram out for now"];
