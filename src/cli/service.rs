@@ -63,7 +63,7 @@ pub(super) fn text(manager: Manager, wanted: &Wanted) -> String {
 }
 
 fn unit(wanted: &Wanted) -> String {
-    let command: Vec<String> = wanted.command.iter().map(|word| systemd_word(word)).collect();
+    let command: Vec<String> = wanted.command.iter().map(|word| systemd_word(&word.replace('$', "$$"))).collect();
     let replaced = |line: &str| {
         if line.starts_with("ExecStart=") {
             format!("ExecStart={}", command.join(" "))
@@ -78,9 +78,10 @@ fn unit(wanted: &Wanted) -> String {
     format!("# Written by `overnight init`.\n{}\n", lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// Quoted where systemd would split, expand or end the line (`systemd.service(5)`, "COMMAND LINES").
+/// Quoted where systemd would split or end the line, specifiers doubled (`systemd.service(5)`, "COMMAND LINES"). A `$` is
+/// special in commands only, not in `Environment=` (`systemd.exec(5)`).
 fn systemd_word(word: &str) -> String {
-    let escaped = word.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$");
+    let escaped = word.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@+,%".contains(c);
     if escaped.chars().all(plain) { escaped } else { format!("\"{escaped}\"") }
 }
@@ -144,14 +145,14 @@ fn read_unit(text: &str, home: &Path) -> Installed {
     let home = home.display().to_string();
     let expand = |word: &str| {
         let aside = word.replace("%%", "\0");
-        aside.replace("%h", &home).replace('\0', "%").replace("$$", "$")
+        aside.replace("%h", &home).replace('\0', "%")
     };
     for line in text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
         let Some((key, value)) = line.split_once('=') else { continue };
         match key.trim() {
             "ExecStart" => {
                 let value = value.trim_start_matches(['-', '@', ':', '+', '!']);
-                seen.command = words(value).iter().map(|word| expand(word)).collect();
+                seen.command = words(value).iter().map(|word| expand(word).replace("$$", "$")).collect();
                 seen.program = seen.command.first().map(PathBuf::from);
             }
             "Environment" => {
@@ -254,9 +255,9 @@ mod tests {
 
     fn wanted() -> Wanted {
         Wanted {
-            command: ["/opt/o v/overnight", "--home", "/home/a/100%", "run"].map(str::to_owned).to_vec(),
+            command: ["/opt/o v/overnight", "--home", "/home/a/100%$x", "run"].map(str::to_owned).to_vec(),
             home: "/home/a".into(),
-            path: "/home/a/.nvm/v22/bin:/usr/bin".into(),
+            path: "/home/a/.nvm/v22 $x/bin:/usr/bin".into(),
         }
     }
 
