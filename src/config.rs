@@ -24,7 +24,7 @@ pub use telegram::{Places, Secret, Telegram, is_token};
 use crate::domain::role::Role;
 use crate::domain::settings::Settings;
 use chrono_tz::Tz;
-use environment::{CONFIG_FILE, Environment, LOG, read_bounded};
+use environment::{CONFIG_FILE, Environment, LOG, TELEGRAM_API, read_bounded};
 use section::Source;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -118,6 +118,11 @@ impl Config {
     /// Whether that sender may command the bot.
     pub fn is_owner(&self, sender: &str) -> bool {
         self.senders.contains(sender)
+    }
+
+    /// The Bot API server to use, also while there is no token yet; none: Telegram's own.
+    pub fn telegram_api_url(&self) -> Option<&str> {
+        self.environment.get(TELEGRAM_API)
     }
 
     /// The environment of a child: `PATH`, `HOME`, `USER`, `LOGNAME`, `SHELL`, `LANG`, `LC_*`, `TZ`, `TERM=dumb`, and

@@ -5,20 +5,25 @@
 //! started.
 
 mod ask;
+mod completions;
 mod demo;
+mod doctor;
+mod examples;
+mod init;
 mod is_overnight;
 mod queue;
 mod run;
+mod service;
 mod start;
 
-use crate::config::{Config, ConfigError, Overrides};
+use crate::config::{Config, Overrides};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Builds your queued tasks while you sleep and tells the truth about them in the morning.
 #[derive(Debug, Parser)]
-#[command(name = "overnight", version, after_help = "First try: overnight demo")]
+#[command(name = "overnight", version, after_help = examples::OVERNIGHT)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -42,22 +47,33 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Set up: Telegram, projects, agents, service; asks, shows, then writes. Can be run again
+    #[command(after_help = examples::INIT)]
+    Init(Box<init::InitArgs>),
+    /// Whether tonight will work, and what to do where it will not; also why last night was as it was
+    #[command(after_help = examples::DOCTOR)]
+    Doctor(doctor::DoctorArgs),
     /// The bot: chat, nightly scheduler, morning brief. Ctrl-C ends it; builds go on and are found again
+    #[command(after_help = examples::RUN)]
     Run(run::RunArgs),
     /// Live one night in half a minute, in a temporary folder, with real builds
+    #[command(after_help = examples::DEMO)]
     Demo(demo::DemoArgs),
     /// One session in the foreground, for cron: ends when its last build has ended
+    #[command(after_help = examples::START)]
     Start,
     /// The queue
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::QUEUE)]
     Queue(Box<queue::QueueCommand>),
     /// Let locked tasks run
+    #[command(after_help = examples::APPROVE)]
     Approve {
         /// Task numbers
         #[arg(required = true)]
         tasks: Vec<i64>,
     },
     /// Refuse a task
+    #[command(after_help = examples::REJECT)]
     Reject {
         /// Task number
         task: i64,
@@ -65,22 +81,29 @@ enum Command {
         reason: Vec<String>,
     },
     /// What is going on now
+    #[command(after_help = examples::STATUS)]
     Status,
     /// Whether it is night now: exit status 0 yes, 1 no
+    #[command(after_help = examples::IS_OVERNIGHT)]
     IsOvernight,
     /// Write the report if it is due, and print it
+    #[command(after_help = examples::REPORT)]
     Report,
     /// Send the brief if it is due, and print it
+    #[command(after_help = examples::BRIEF)]
     Brief,
     /// Look at this machine; with --fix do what is safe
+    #[command(after_help = examples::HEALTH)]
     Health {
         /// Do what is safe now
         #[arg(long)]
         fix: bool,
     },
     /// The last seven days against the goals, and the machine
+    #[command(after_help = examples::METRICS)]
     Metrics,
     /// The end of a task's log
+    #[command(after_help = examples::LOG)]
     Log {
         /// Task number
         task: i64,
@@ -89,15 +112,23 @@ enum Command {
         lines: usize,
     },
     /// Why a task did or did not run
+    #[command(after_help = examples::WHY)]
     Why {
         /// Task number
         task: i64,
     },
     /// The last decisions
+    #[command(after_help = examples::AUDIT)]
     Audit {
         /// How many
         #[arg(default_value_t = 20)]
         lines: usize,
+    },
+    /// Completions for your shell, on standard output
+    #[command(after_help = examples::COMPLETIONS)]
+    Completions {
+        /// Which shell
+        shell: completions::Shell,
     },
     /// Supervises one run; started by the bot itself
     #[command(hide = true)]
@@ -116,7 +147,14 @@ pub fn main() -> ExitCode {
     if let Command::Demo(args) = cli.command {
         return finish(blocking(demo::demo(args)));
     }
-    let config = match load(&cli.global) {
+    if let Command::Completions { shell } = &cli.command {
+        return finish(completions::print(*shell));
+    }
+    let overrides = Overrides { home: cli.global.home, config_file: cli.global.config };
+    if let Command::Doctor(args) = cli.command {
+        return finish(blocking(doctor::doctor(&overrides, args, cli.global.json)));
+    }
+    let config = match Config::load(&overrides) {
         Ok(config) => config,
         Err(error) => {
             eprintln!("overnight: {error}");
@@ -126,6 +164,7 @@ pub fn main() -> ExitCode {
     let json = cli.global.json;
     let text = |text: String| ask::ask(&config, text, json);
     finish(match cli.command {
+        Command::Init(args) => blocking(init::init(&config, &overrides, *args)),
         Command::Run(args) => blocking(run::run(&config, args)),
         Command::Start => blocking(start::start(&config)),
         Command::Queue(command) => blocking(queue::queue(&config, *command, json)),
@@ -140,16 +179,14 @@ pub fn main() -> ExitCode {
         Command::Log { task, lines } => blocking(text(format!("/log {task} {lines}"))),
         Command::Why { task } => blocking(text(format!("/why {task}"))),
         Command::Audit { lines } => blocking(text(format!("/audit {lines}"))),
-        Command::Demo(_) | Command::Supervise { .. } => Ok(ExitCode::SUCCESS),
+        Command::Demo(_) | Command::Doctor(_) | Command::Completions { .. } | Command::Supervise { .. } => {
+            Ok(ExitCode::SUCCESS)
+        }
     })
 }
 
 fn numbers(tasks: &[i64]) -> String {
     tasks.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-}
-
-fn load(global: &Global) -> Result<Config, ConfigError> {
-    Config::load(&Overrides { home: global.home.clone(), config_file: global.config.clone() })
 }
 
 fn blocking(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {

@@ -139,6 +139,13 @@ impl Store {
         Ok(self.pool.begin_with("BEGIN").await?)
     }
 
+    /// What SQLite finds wrong with the file, at most a few lines; none: it is whole. Reads only.
+    pub async fn quick_check(&self) -> Result<Vec<String>, StoreError> {
+        let mut tx = self.read().await?;
+        let said: Vec<String> = sqlx::query_scalar("PRAGMA quick_check(3)").fetch_all(&mut *tx).await?;
+        Ok(said.into_iter().filter(|line| line != "ok").collect())
+    }
+
     /// A connection of its own on which [`Watch::changed`] notices what other processes wrote.
     pub async fn watch(&self) -> Result<Watch, StoreError> {
         let options = SqliteConnectOptions::new().filename(&self.path).create_if_missing(false);

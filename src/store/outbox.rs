@@ -243,3 +243,22 @@ pub async fn gone(conn: &mut Conn, due: &Due, trouble: &str) -> Result<(), Store
 pub async fn count_due(conn: &mut Conn) -> Result<i64, StoreError> {
     Ok(sqlx::query_scalar!("SELECT COUNT(*) FROM outbox WHERE state IN ('pending', 'sending')").fetch_one(conn).await?)
 }
+
+/// What became of a message in one chat.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Delivery {
+    /// Front-end, or its address.
+    pub chat: String,
+    /// `pending`, `sending`, `sent` or `gone`.
+    pub state: String,
+    /// The last error.
+    pub trouble: Option<String>,
+}
+
+/// What became of the message with this key, in every chat it was said in.
+pub async fn deliveries(conn: &mut Conn, key: &str) -> Result<Vec<Delivery>, StoreError> {
+    Ok(sqlx::query_as("SELECT chat, state, trouble FROM outbox WHERE key = ? ORDER BY id")
+        .bind(key)
+        .fetch_all(conn)
+        .await?)
+}

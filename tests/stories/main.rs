@@ -6,6 +6,8 @@ mod config;
 mod crash;
 mod delivery;
 mod demo;
+mod desk;
+mod doctor;
 #[path = "../fake_telegram/mod.rs"]
 mod fake_telegram;
 mod fake_telegram_strict;
@@ -13,6 +15,7 @@ mod full_database;
 mod git;
 mod harness;
 mod host;
+mod init;
 mod input;
 mod kinds;
 mod layers;

@@ -1,0 +1,64 @@
+//! What stands below the help of each subcommand: examples that can be copied.
+
+pub(super) const OVERNIGHT: &str = "First try: overnight demo\nThen:      overnight init";
+
+pub(super) const INIT: &str = "\
+Examples:
+  overnight init                          asks everything
+  overnight init --projects ~/src         looks for git repositories there
+  TELEGRAM_BOT_TOKEN=… overnight init --yes --owner 123456789 --projects ~/src
+                                          asks nothing, for scripts
+  overnight init --yes --no-telegram --no-projects --no-service
+                                          the least there is";
+
+pub(super) const DOCTOR: &str = "\
+Examples:
+  overnight doctor            one line for each thing; exit status 1: something will not work
+  overnight doctor --json     the same for a program
+  overnight doctor --fix      removes lock files that a crash left in vaults";
+
+pub(super) const RUN: &str = "\
+Examples:
+  overnight run
+  overnight run --rehearse-from 2026-03-14T22:55:00Z --speed 60
+                              a night in nine minutes; builds take the time they take";
+
+pub(super) const DEMO: &str = "Example:\n  overnight demo";
+
+pub(super) const START: &str = "Example, in a crontab:\n  0 23 * * * cd ~ && overnight start";
+
+pub(super) const QUEUE: &str = "\
+Examples:
+  overnight queue add \"Optimize the report query\" \"It takes 9 s\" 4.0 \"Performance optimization\" HIGH
+  overnight queue add \"Document the API\" --in documentation --estimate 2 --project app
+  overnight queue list locked
+  overnight queue edit 3 --estimate 2
+  overnight queue drop 3 4";
+
+pub(super) const APPROVE: &str = "Example:\n  overnight approve 3 5";
+
+pub(super) const REJECT: &str = "Example:\n  overnight reject 3 too early";
+
+pub(super) const STATUS: &str = "Examples:\n  overnight status\n  overnight status --json";
+
+pub(super) const IS_OVERNIGHT: &str = "Example:\n  overnight is-overnight && echo \"quiet, please\"";
+
+pub(super) const REPORT: &str = "Example, in a crontab:\n  30 6 * * * cd ~ && overnight report";
+
+pub(super) const BRIEF: &str = "Example, in a crontab:\n  0 7 * * * cd ~ && overnight brief";
+
+pub(super) const HEALTH: &str = "Examples:\n  overnight health\n  overnight health --fix";
+
+pub(super) const METRICS: &str = "Examples:\n  overnight metrics\n  overnight metrics --json";
+
+pub(super) const LOG: &str = "Example:\n  overnight log 12 100";
+
+pub(super) const WHY: &str = "Example:\n  overnight why 12";
+
+pub(super) const AUDIT: &str = "Example:\n  overnight audit 100";
+
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  overnight completions bash > ~/.local/share/bash-completion/completions/overnight
+  overnight completions zsh > ~/.zfunc/_overnight       (with ~/.zfunc in $fpath)
+  overnight completions fish > ~/.config/fish/completions/overnight.fish";
