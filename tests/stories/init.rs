@@ -93,7 +93,7 @@ async fn everything_at_once_by_flags() {
     for file in [".env", "overnight.toml"] {
         assert_eq!(desk.mode(&format!("user/.overnight/{file}")), 0o600, "{file}");
     }
-    assert!(telegram.from_bot(7)[0].text.contains("overnight is set up"));
+    assert!(telegram.bot_messages(7)[0].text.contains("overnight is set up"));
     assert_eq!(telegram.violations(), [""; 0]);
     service_is_installed(&desk);
 
@@ -196,8 +196,8 @@ async fn whoever_sends_the_code_first_owns_the_bot() {
     let (status, rest) = init.ends().await;
     assert_eq!(status, Some(0), "{rest}");
     assert_eq!(load(&desk).telegram.expect("Telegram").owner, Some(7));
-    assert_eq!(telegram.from_bot(8).len(), 0, "strangers get no answer");
-    assert_eq!(telegram.from_bot(group).len(), 0);
+    assert_eq!(telegram.bot_messages(8).len(), 0, "strangers get no answer");
+    assert_eq!(telegram.bot_messages(group).len(), 0);
     assert_eq!(telegram.unconfirmed().len(), 4, "what came in is still there for the bot");
     assert_eq!(telegram.violations(), [""; 0]);
 }

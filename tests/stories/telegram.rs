@@ -119,7 +119,11 @@ async fn long_lists_turn_their_pages_in_place() {
     o.says("/queue add Build a thing | 1h | feature | app").await;
     o.reads_all();
     let list = o.asks("/queue", "🗒️ 15 in the queue").await;
-    assert!(list.text.contains("Page 1 of 2") && list.text.contains("#12 ") && !list.text.contains("#13 "), "{}", list.text);
+    assert!(
+        list.text.contains("Page 1 of 2") && list.text.contains("#12 ") && !list.text.contains("#13 "),
+        "{}",
+        list.text
+    );
     let before = fake.bot_messages(OWNER).len();
     o.taps(&list, "▶").await;
     let list = o.again(&list);

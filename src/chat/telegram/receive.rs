@@ -39,6 +39,10 @@ pub(super) struct Poller {
     /// Confirms the last batch, once.
     offset: Option<i32>,
     last_completed: Option<DateTime<Utc>>,
+    /// Ids of the last batch.
+    batch: Vec<u32>,
+    /// Polls in a row that brought only what was there before.
+    stuck: usize,
     failures: usize,
     /// What was last complained about, so that a long trouble is one line in the log.
     complaint: String,
@@ -55,6 +59,8 @@ impl Poller {
             waiting: VecDeque::new(),
             offset: None,
             last_completed: last_alive,
+            batch: Vec::new(),
+            stuck: 0,
             failures: 0,
             complaint: String::new(),
             name: None,
@@ -95,8 +101,18 @@ impl Poller {
             incoming.chat = options.people.first().map(|(id, _)| format!("{TELEGRAM}:{id}"));
             self.waiting.push_back(incoming);
         }
-        self.offset = updates.iter().map(|update| update.id.0).max().and_then(|last| i32::try_from(last + 1).ok());
-        for update in updates {
+        // The last one, not the highest: after a jump down the highest is one the server would not take. What that leaves
+        // unconfirmed comes again; what was in the last batch is stored already.
+        let ids: Vec<u32> = updates.iter().map(|update| update.id.0).collect();
+        let before = std::mem::replace(&mut self.batch, ids);
+        let fresh: Vec<Update> = updates.into_iter().filter(|update| !before.contains(&update.id.0)).collect();
+        let stuck = fresh.is_empty() && !self.batch.is_empty();
+        let confirm = if stuck { self.batch.iter().min() } else { self.batch.last() };
+        self.offset = confirm.and_then(|last| i32::try_from(last + 1).ok());
+        // A server that forgets nothing must not keep us busy.
+        self.stuck = if stuck { self.stuck + 1 } else { 0 };
+        tokio::time::sleep(options.unit * u32::try_from(self.stuck.min(30)).unwrap_or(30)).await;
+        for update in fresh {
             let incoming = self.incoming(update, options).await;
             self.waiting.push_back(incoming);
         }

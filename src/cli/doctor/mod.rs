@@ -181,7 +181,7 @@ async fn look(overrides: &Overrides, args: DoctorArgs, findings: &mut Findings) 
 /// The database, and whether a bot runs.
 async fn bot(config: &Config, findings: &mut Findings, now: chrono::DateTime<chrono::Utc>) -> Option<Engine> {
     findings.section("Bot");
-    let opened = match Outside::real() {
+    let opened = match Outside::real(config) {
         Ok(outside) => app::engine(config, outside).await,
         Err(error) => Err(error),
     };

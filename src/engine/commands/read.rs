@@ -127,6 +127,10 @@ pub(super) async fn log(engine: &Engine, conn: &mut Conn, id: TaskId, lines: usi
     };
     let mut message = Message::line(format!("📜 #{id} {}: the last {} lines", task.spec.title, tail.len()));
     message = message.section("", vec![log_item(&path, &tail)]);
+    if path.is_file() {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        message.attachments.push(Attachment { path: path.display().to_string(), name });
+    }
     Ok(Reply { message, data: json!({"path": path, "lines": tail}), ..Reply::default() })
 }
 

@@ -91,7 +91,7 @@ async fn a_night_with_a_failed_build_and_a_brief_that_never_arrived() {
     sessions::briefed(&mut tx, id, Phase::Brief, night.brief).await.expect("a brief");
     let key = format!("brief:{}", night.date);
     outbox::say(&mut tx, "terminal", &key, &Message::line("A brief"), false, night.brief).await.expect("words");
-    let due = outbox::next(&mut tx, "terminal").await.expect("a message").expect("a message");
+    let due = outbox::next(&mut tx, "terminal", outbox::Lane::Messages).await.expect("a message").expect("a message");
     outbox::gone(&mut tx, &due, "the bot was blocked").await.expect("its end");
     tx.commit().await.expect("a commit");
     store.close().await;
@@ -111,7 +111,7 @@ async fn a_night_that_built_nothing_says_why() {
     sessions::briefed(&mut tx, id, Phase::Brief, night.brief).await.expect("a brief");
     let key = format!("brief:{}", night.date);
     outbox::say(&mut tx, "terminal", &key, &Message::line("A brief"), false, night.brief).await.expect("words");
-    let due = outbox::next(&mut tx, "terminal").await.expect("a message").expect("a message");
+    let due = outbox::next(&mut tx, "terminal", outbox::Lane::Messages).await.expect("a message").expect("a message");
     outbox::sent(&mut tx, &due, "1", night.brief).await.expect("its arrival");
     tx.commit().await.expect("a commit");
     store.close().await;

@@ -1,12 +1,12 @@
 //! Looking at what came of a night, and the end every story has to reach.
 
-use super::stage::bytes_of;
+use super::{Keyboard, stage::bytes_of};
 use super::{Overnight, git};
 use overnight::domain::build::{Build, Outcome};
 use overnight::domain::id::{BuildId, TaskId};
 use overnight::domain::session::Session;
 use overnight::domain::task::Task;
-use overnight::store::outbox;
+use overnight::engine::deliver;
 use overnight::store::audit::Entry;
 use overnight::store::{audit, builds, inbox, outbox, sessions, tasks};
 use std::fmt::Write as _;
@@ -126,6 +126,8 @@ impl Overnight {
 
     /// What was put into the terminal's outbox.
     pub(crate) async fn said_on_the_terminal(&self) -> Vec<String> {
+        let terminal = Keyboard::new(self.clock());
+        deliver::drain(self.engine(), &terminal, outbox::Lane::Messages).await.unwrap();
         let mut conn = self.engine().store().read().await.unwrap();
         let mut said = Vec::new();
         for (chat, key) in outbox::keys_like(&mut conn, "").await.unwrap() {

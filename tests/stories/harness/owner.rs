@@ -4,6 +4,9 @@ use super::{Overnight, PATIENCE, Shown};
 use overnight::chat::{Incoming, What};
 use overnight::engine::inbound;
 
+/// Real time in which a server on this machine hands over what it has.
+const QUIET: std::time::Duration = std::time::Duration::from_millis(500);
+
 impl Overnight {
     /// The owner writes, and the bot has answered.
     pub(crate) async fn says(&mut self, text: &str) {
@@ -50,6 +53,14 @@ impl Overnight {
         let incoming = tokio::time::timeout(PATIENCE, self.front.receive()).await;
         let incoming = incoming.expect("the chat hands over what was typed").expect("the chat is open");
         self.keeps(&incoming).await;
+    }
+
+    /// The bot takes all the chat has for it, and nothing more comes for a while.
+    pub(crate) async fn hears_all(&mut self) {
+        while let Ok(Some(incoming)) = tokio::time::timeout(QUIET, self.front.receive()).await {
+            self.keeps(&incoming).await;
+        }
+        self.settle().await;
     }
 
     /// Keeps an update as the bot's receiving task does.

@@ -67,7 +67,7 @@ async fn a_button_that_was_edited_away_or_made_up_decides_nothing() {
     let (mut o, _, fake) = at_noon().await;
     let card = o.asks("/queue add Build workout dashboard | 5h | feature", "🔒 #1").await;
     let (id, approve) = (card.reference.parse().unwrap(), card.button("Approve").to_owned());
-    o.says("/queue edit 1 | 6h").await;
+    o.says("/queue edit 1 title: Build another dashboard").await;
     o.reads_all();
     fake.taps_stale(OWNER, OWNER, id, &approve);
     o.hears().await;
@@ -118,7 +118,7 @@ async fn after_an_outage_longer_than_taps_live_the_cards_come_again() {
     assert_ne!(again.reference, card.reference);
     o.hears().await;
     o.settle().await;
-    o.expect("Next night").await;
+    o.expect("next night").await;
     o.taps(&again, "Approve").await;
     assert!(o.again(&again).text.contains("Approved 14:00 by you"));
     o.reads_all();
