@@ -100,7 +100,7 @@ impl Config {
         missing.extend(telegram::missing(telegram.as_ref()));
         let mut senders = senders.unwrap_or_else(|| BTreeSet::from([TERMINAL_OWNER.to_owned()]));
         senders.extend(telegram.iter().filter_map(|telegram| telegram.owner).map(|id| format!("telegram:{id}")));
-        Ok(Self { telegram, home, settings, senders, config_file, log_level, missing, environment })
+        Ok(Self { home, settings, senders, config_file, telegram, log_level, missing, environment })
     }
 
     /// Makes `home` if it is missing, readable by nobody else (0700).

@@ -7,10 +7,11 @@
 //! - `perform`: one [`Action`](crate::domain::plan::Action) → one transaction; no decisions.
 //! - `effects`: work that takes time, in the background, each ending in a recorded fact.
 //! - `runs`: launching, watching and reading supervised commands; `spec`: what exactly they execute.
-//! - [`deliver`]: outbox → chat.
+//! - [`deliver`]: outbox → chat; [`say`]: what is said unasked; `card`: a task's card.
 //! - `picture`: the night as PNG, for the brief.
 //! - `garbage`: folders nobody needs any more.
 
+mod card;
 pub mod commands;
 pub mod deliver;
 mod effects;

@@ -1,7 +1,7 @@
 //! One action → one transaction, or one effect begun. Nothing is decided here: what is written was planned, and every
 //! write names the state it expects.
 
-use super::{Engine, effects, failpoint, garbage, picture, runs, say};
+use super::{Engine, card, effects, failpoint, garbage, picture, runs, say};
 use crate::domain::build::{CheckPurpose, Outcome, RunOwner, StopReason};
 use crate::domain::id::TaskId;
 use crate::domain::message::Attachment;
@@ -159,7 +159,7 @@ async fn start_build(engine: &Engine, conn: &mut Conn, new: &NewBuild, now: Date
     let build = builds::start(conn, new, now).await?;
     let text = format!("build {build} of #{} {:?} started: {}", new.task, task.spec.title, new.why);
     audit::append(conn, now, PLANNER, "spawned", Some(new.task), &text).await?;
-    say::redraw_cards(engine, conn, &task, now).await
+    card::redraw(engine, conn, &task, now).await
 }
 
 async fn end_build(engine: &Engine, conn: &mut Conn, end: &BuildEnd, now: DateTime<Utc>) -> Result<(), StoreError> {
@@ -178,7 +178,7 @@ async fn end_build(engine: &Engine, conn: &mut Conn, end: &BuildEnd, now: DateTi
     let text = format!("build {} of #{} ended {}: {}", end.build, build.task, words(end.outcome), end.reason);
     audit::append(conn, now, "host", "ended", Some(build.task), &text).await?;
     let task = tasks::get(conn, build.task).await?;
-    say::redraw_cards(engine, conn, &task, now).await
+    card::redraw(engine, conn, &task, now).await
 }
 
 fn words(outcome: Outcome) -> String {

@@ -2,7 +2,7 @@
 //! replayed) has its own answer; nothing is done twice.
 
 use super::reply::{Asker, Reply};
-use super::{Engine, commands, inbound, say};
+use super::{Engine, card, commands, inbound};
 use crate::chat::command::{Command, StopTarget};
 use crate::domain::button::Meaning;
 use crate::store::{Conn, StoreError, audit, buttons};
@@ -34,7 +34,7 @@ pub(super) async fn tapped(
     }
     // The card that was tapped changes in place, whatever revision it began with.
     if let (Some(_), Some(task)) = (&reply.key, button.meaning.task()) {
-        reply.key = say::shown_card(conn, chat, task).await?.or(reply.key);
+        reply.key = card::shown(conn, chat, task).await?.or(reply.key);
     }
     // What only shows something can be tapped again.
     let shows = matches!(button.meaning, Meaning::Page { .. } | Meaning::Choose { .. } | Meaning::Review { .. });
@@ -50,8 +50,8 @@ async fn expired(engine: &Engine, conn: &mut Conn, meaning: &Meaning, now: DateT
     if let Meaning::Approve { task, .. } | Meaning::Reject { task } = meaning {
         let task = crate::store::tasks::get(conn, *task).await?;
         reply.message.intro = "Here is a fresh card.".into();
-        let card = say::card(engine, conn, &task, now).await?;
-        reply.more.push((format!("{}:fresh:{}", say::card_key(&task), now.timestamp_millis()), card));
+        let card = card::draw(engine, conn, &task, now).await?;
+        reply.more.push((format!("{}:fresh:{}", card::key(&task), now.timestamp_millis()), card));
     }
     Ok(reply)
 }

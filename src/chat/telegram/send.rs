@@ -220,12 +220,11 @@ impl Telegram {
         let mut sent = Sent::parse(message);
         let rendered = render(&outgoing.message);
         for (n, part) in rendered.parts.iter().enumerate() {
-            match sent.texts.get(n).copied() {
-                Some(id) => self.edit_part(&outgoing.chat, id, part).await?,
-                None => {
-                    let id = self.send_part(&outgoing.chat, part, true).await?;
-                    sent.texts.push(id);
-                }
+            if let Some(id) = sent.texts.get(n).copied() {
+                self.edit_part(&outgoing.chat, id, part).await?;
+            } else {
+                let id = self.send_part(&outgoing.chat, part, true).await?;
+                sent.texts.push(id);
             }
         }
         for id in sent.texts.drain(rendered.parts.len().min(sent.texts.len())..) {

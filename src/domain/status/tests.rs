@@ -143,10 +143,12 @@ fn a_progress_check_is_told_in_the_missions_words() {
            - Status: Failed ❌
            - Runtime: 1.8 hours
         Build 3: Workout analytics dashboard
+           - ▓▓▓▓▓▓▓░░░ · until about 09:10
            - Status: In progress (75%)
            - Runtime: 0.7 hours / 5.0 hours
            > CLAIM: core charts working, adding final polish
         Build 4: Speed up search
+           - ▓▓▓░░░░░░░
            - Status: In progress (about 37% by the estimate)
            - Runtime: 1.5 hours / 4.0 hours
         "#);

@@ -5,7 +5,7 @@ use crate::domain::id::TaskId;
 use crate::domain::plan::choice::{self, Standing};
 use crate::domain::task::TaskState;
 use crate::engine::reply::{Asker, Reply};
-use crate::engine::{Engine, facts, say};
+use crate::engine::{Engine, card, facts};
 use crate::store::{Conn, StoreError, approvals, audit, builds, tasks};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -48,8 +48,8 @@ pub async fn approve_one(
     let hash = task.spec.revision_hash();
     if shown.is_some_and(|shown| shown != hash) {
         let mut reply = Reply::refuse(format!("#{id} was changed since that card was shown, so it is not approved."));
-        let card = say::card(engine, conn, &task, now).await?;
-        reply.more.push((format!("{}:again:{}", say::card_key(&task), now.timestamp_millis()), card));
+        let card = card::draw(engine, conn, &task, now).await?;
+        reply.more.push((format!("{}:again:{}", card::key(&task), now.timestamp_millis()), card));
         return Ok(reply);
     }
     let world = facts::world(engine, conn, now).await?;
@@ -62,7 +62,7 @@ pub async fn approve_one(
     approvals::insert(conn, id, &hash, asker.who, now).await?;
     let text = format!("approved {:?}, revision {}", task.spec.title, task.revision);
     audit::append(conn, now, asker.who, "approved", Some(id), &text).await?;
-    say::redraw_cards(engine, conn, &task, now).await?;
+    card::redraw(engine, conn, &task, now).await?;
     Ok(Reply::line(format!("✅ #{id} {:?} is approved", task.spec.title)).with(json!({"approved": [id]})))
 }
 
@@ -84,7 +84,7 @@ pub(super) async fn reject(
     let why = if reason.trim().is_empty() { String::new() } else { format!(": {}", reason.trim()) };
     audit::append(conn, now, asker.who, "rejected", Some(id), &format!("rejected{why}")).await?;
     let rejected = tasks::get(conn, id).await?;
-    say::redraw_cards(engine, conn, &rejected, now).await?;
+    card::redraw(engine, conn, &rejected, now).await?;
     let mut reply = Reply::line(format!("✖️ #{id} {:?} is rejected{why}", task.spec.title));
     reply.message.closing = format!("/retry {id} puts it back.");
     Ok(reply.with(json!({"rejected": id})))
@@ -124,7 +124,7 @@ pub(super) async fn undo(
     };
     audit::append(conn, now, asker.who, "undone", Some(id), undone).await?;
     let task = tasks::get(conn, id).await?;
-    say::redraw_cards(engine, conn, &task, now).await?;
+    card::redraw(engine, conn, &task, now).await?;
     Ok(Reply::line(format!("↩ #{id} {:?}: {undone}", task.spec.title)).with(json!({"undone": id})))
 }
 
@@ -148,7 +148,7 @@ pub(super) async fn snooze(
     let next = schedule.next_local_time(now, schedule.brief_at);
     tasks::snooze(conn, id, next + SNOOZE_PAST_BRIEF).await?;
     audit::append(conn, now, asker.who, "snoozed", Some(id), "left out of the next brief").await?;
-    say::redraw_cards(engine, conn, &task, now).await?;
+    card::redraw(engine, conn, &task, now).await?;
     let text = format!("💤 #{id} {:?} stays locked; you are asked again in the brief after the next", task.spec.title);
     Ok(Reply::line(text).with(json!({"snoozed": id})))
 }
@@ -204,8 +204,8 @@ pub(super) async fn retry(
         last.first().and_then(|build| build.outcome).map_or("never built".into(), |o| o.as_str().replace('_', " "));
     audit::append(conn, now, asker.who, "retry", Some(id), &format!("queued again (it was: {was})")).await?;
     let task = tasks::get(conn, id).await?;
-    say::redraw_cards(engine, conn, &task, now).await?;
-    let mut message = say::card(engine, conn, &task, now).await?;
+    card::redraw(engine, conn, &task, now).await?;
+    let mut message = card::draw(engine, conn, &task, now).await?;
     message.verdict = format!("🔁 #{id} {:?} is queued again", task.spec.title);
     Ok(Reply { message, data: json!({"queued": id}), ..Reply::default() })
 }

@@ -9,7 +9,7 @@ use crate::domain::id::TaskId;
 use crate::domain::message::Message;
 use crate::domain::task::{Priority, Task, TaskState, limits};
 use crate::engine::reply::{Asker, Reply};
-use crate::engine::{Engine, inbound, say};
+use crate::engine::{Engine, card, inbound, say};
 use crate::store::{Conn, StoreError, audit, tasks};
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -87,7 +87,7 @@ async fn ask(
         };
         spec.estimate_minutes = DEFAULT_ESTIMATE_MINUTES;
         let task = queue::insert(engine, conn, asker, &spec, TaskState::Draft, now).await?;
-        cards.push((say::card_key(&task), say::card(engine, conn, &task, now).await?));
+        cards.push((card::key(&task), card::draw(engine, conn, &task, now).await?));
         added.push(task.id);
         data.push(json!({"id": task.id, "state": task.state}));
     }
@@ -210,7 +210,7 @@ pub(in crate::engine) async fn reply_to(
         TaskState::Dropped => {
             let reason = text.trim();
             audit::append(conn, now, asker.who, "rejected", Some(id), &format!("rejected: {reason}")).await?;
-            say::redraw_cards(engine, conn, &task, now).await?;
+            card::redraw(engine, conn, &task, now).await?;
             Ok(Some(Reply::line(format!("✏️ Noted for #{id}: {reason}"))))
         }
         TaskState::Open | TaskState::Done => Ok(None),
@@ -253,13 +253,13 @@ pub(in crate::engine) async fn choose(
         return Ok(refusal);
     }
     let task = task_or_answer!(conn, id);
-    let mut message = say::card(engine, conn, &task, now).await?;
-    let asked = (task.state == TaskState::Draft).then(|| options(engine, field)).flatten();
-    if let Some((question, options)) = asked {
-        message = question_card(conn, &task, message, question, options, now).await?;
+    let mut message = card::draw(engine, conn, &task, now).await?;
+    let question = (task.state == TaskState::Draft).then(|| options(engine, field)).flatten();
+    if let Some((text, options)) = question {
+        message = question_card(conn, &task, message, text, options, now).await?;
     }
     let toast = message.intro.clone();
-    Ok(Reply { key: Some(say::card_key(&task)), message, toast, ..Reply::default() })
+    Ok(Reply { key: Some(card::key(&task)), message, toast, ..Reply::default() })
 }
 
 /// The question and its answers, each as the label and the field to type.

@@ -7,7 +7,7 @@ use crate::domain::plan::choice::{self, Standing};
 use crate::domain::session::{Phase, Session, SessionKind};
 use crate::domain::words::clock;
 use crate::engine::reply::{Asker, Reply};
-use crate::engine::{Engine, facts, say};
+use crate::engine::{Engine, card, facts, say};
 use crate::store::{Conn, StoreError, audit, control, sessions, tasks};
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use serde_json::json;
@@ -215,8 +215,8 @@ pub(in crate::engine) async fn after_outage(
         Reply::line(format!("📵 I could not be reached from {} to {}", clock(since, zone), clock(now, zone)));
     reply.message.intro = "Messages are kept, but taps made then may be lost. This waits for you:".into();
     for task in waiting.iter().take(AGAIN) {
-        let card = say::card(engine, conn, task, now).await?;
-        reply.more.push((format!("{}:again:{}", say::card_key(task), now.timestamp_millis()), card));
+        let card = card::draw(engine, conn, task, now).await?;
+        reply.more.push((format!("{}:again:{}", card::key(task), now.timestamp_millis()), card));
     }
     if waiting.len() > AGAIN {
         reply.message.closing = format!("And {} more: /queue locked", waiting.len() - AGAIN);

@@ -7,7 +7,7 @@ use crate::domain::id::TaskId;
 use crate::domain::proposal::{propose, text_lock};
 use crate::domain::task::{Task, TaskKind, TaskSpec, TaskState, limits};
 use crate::engine::reply::{Asker, Reply};
-use crate::engine::{Engine, say};
+use crate::engine::{Engine, card};
 use crate::store::{Conn, StoreError, approvals, audit, builds, tasks};
 use chrono::{DateTime, LocalResult, TimeZone, Utc};
 use serde_json::json;
@@ -37,8 +37,8 @@ pub(super) async fn add(
         let task = insert(engine, conn, asker, &spec, state, now).await?;
         added.push(json!({"id": task.id, "state": task.state, "category": spec.category, "text_lock": task.text_lock}));
         reply.added.push(task.id);
-        let card = say::card(engine, conn, &task, now).await?;
-        reply.more.push((say::card_key(&task), card));
+        let card = card::draw(engine, conn, &task, now).await?;
+        reply.more.push((card::key(&task), card));
     }
     reply.data = if added.len() == 1 { added.remove(0) } else { json!(added) };
     if let [(key, card)] = reply.more.as_slice() {
@@ -210,17 +210,17 @@ pub(super) async fn change(
         .await?;
     let edited = tasks::get(conn, task.id).await?;
     if asker.tapped {
-        say::redraw_cards(engine, conn, &edited, now).await?;
+        card::redraw(engine, conn, &edited, now).await?;
     } else {
-        say::retire_cards(conn, &edited, now).await?;
+        card::retire(conn, &edited, now).await?;
     }
-    let mut message = say::card(engine, conn, &edited, now).await?;
+    let mut message = card::draw(engine, conn, &edited, now).await?;
     if voided > 0 {
         message.intro = format!("Changed after you approved it, so it needs a new tap. {}", message.intro);
     }
     let data =
         json!({"id": edited.id, "revision": edited.revision, "state": edited.state, "approval_voided": voided > 0});
-    Ok(Reply { key: Some(say::card_key(&edited)), message, data, ..Reply::default() })
+    Ok(Reply { key: Some(card::key(&edited)), message, data, ..Reply::default() })
 }
 
 pub(super) async fn drop(
@@ -242,7 +242,7 @@ pub(super) async fn drop(
         let stopped = super::request_stop(conn, Some(*id), asker.who, now).await?;
         audit::append(conn, now, asker.who, "dropped", Some(*id), "taken out of the queue").await?;
         let dropped = tasks::get(conn, *id).await?;
-        say::redraw_cards(engine, conn, &dropped, now).await?;
+        card::redraw(engine, conn, &dropped, now).await?;
         let running = if stopped.is_empty() { "" } else { ", and its build is being stopped" };
         said.push(format!("#{id} {:?} is out of the queue{running}", task.spec.title));
     }

@@ -10,7 +10,7 @@ use crate::domain::status::status as status_message;
 use crate::domain::task::TaskState;
 use crate::domain::words::clock;
 use crate::engine::reply::{Asker, Reply};
-use crate::engine::{Engine, effects, facts, perform, say};
+use crate::engine::{Engine, card, effects, facts, perform, say};
 use crate::runner::last_lines;
 use crate::store::{Conn, StoreError, audit, builds, outbox, sessions};
 use chrono::{DateTime, Utc};
@@ -24,7 +24,7 @@ pub(super) async fn show(
     now: DateTime<Utc>,
 ) -> Result<Reply, StoreError> {
     let task = task_or_answer!(conn, id);
-    let mut message = say::card(engine, conn, &task, now).await?;
+    let mut message = card::draw(engine, conn, &task, now).await?;
     let history = builds::of_task(conn, id, 5).await?;
     message = message.section("Builds", history.iter().map(|build| build_item(engine, build)).collect());
     let data = json!({"task": task, "builds": history});
