@@ -85,6 +85,8 @@ pub enum What {
         /// Since when.
         since: DateTime<Utc>,
     },
+    /// Nobody did anything: something is wrong that only the owner can mend, said in whole sentences.
+    Alarm(String),
     /// The chat can be reached again after it could not.
     Reachable,
     /// Something this front-end makes nothing of.

@@ -88,6 +88,12 @@ async fn handle(engine: &Engine, stored: &inbox::Stored, now: DateTime<Utc>) -> 
     }
     let reply = if let What::Outage { since } = incoming.what {
         commands::after_outage(engine, &mut tx, since, now).await?
+    } else if let What::Alarm(text) = &incoming.what {
+        audit::append(&mut tx, now, "chat", "alarm", None, text).await?;
+        // One of the few things that may wake somebody: until it is mended nothing they say arrives.
+        let message = Message::line("🚨 I may not hear you").intro(text);
+        outbox::say(&mut tx, &stored.chat, &format!("alarm:{}", stored.id), &message, false, now).await?;
+        Reply::default()
     } else if let Some(role) = engine.parts.people.get(&incoming.sender) {
         let asker = Asker { who: &incoming.sender, role: *role, tapped: matches!(incoming.what, What::Tap { .. }) };
         answer(engine, &mut tx, asker, stored, &incoming, now).await?
@@ -145,7 +151,7 @@ async fn answer(
             outbox::reachable(conn, chat, now).await?;
             Ok(Reply::default())
         }
-        What::Outage { .. } | What::Other => Ok(Reply::default()),
+        What::Outage { .. } | What::Alarm(_) | What::Other => Ok(Reply::default()),
     }
 }
 

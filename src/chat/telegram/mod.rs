@@ -77,6 +77,18 @@ pub struct Telegram {
     memory: Mutex<Memory>,
 }
 
+/// Messages whose text is remembered; enough for every one that can still change.
+const SHOWN: usize = 500;
+
+impl Memory {
+    fn shows(&mut self, id: i32, part: Part) {
+        self.shown.insert(id, part);
+        while self.shown.len() > SHOWN {
+            self.shown.pop_first();
+        }
+    }
+}
+
 /// What only this process knows; nothing is lost with it.
 #[derive(Default)]
 struct Memory {

@@ -73,7 +73,7 @@ impl Poller {
         if self.name.is_none() {
             match self.bot.get_me().await {
                 Ok(me) => self.name = Some(me.username().to_lowercase()),
-                Err(error) => return self.failed(&error, options.unit).await,
+                Err(error) => return self.failed(&error, options).await,
             }
         }
         let seconds = u32::try_from(options.poll.as_secs()).unwrap_or(45);
@@ -83,7 +83,7 @@ impl Poller {
         let polled = tokio::time::timeout(options.poll + Duration::from_mins(1), request).await;
         match polled {
             Ok(Ok(updates)) => self.polled(updates, options).await,
-            Ok(Err(error)) => self.failed(&error, options.unit).await,
+            Ok(Err(error)) => self.failed(&error, options).await,
             Err(_) => self.wait("no answer to a poll in time", None, options.unit).await,
         }
     }
@@ -96,9 +96,9 @@ impl Poller {
         (self.failures, self.complaint) = (0, String::new());
         let since = self.last_completed.replace(now);
         if let Some(since) = since.filter(|since| now - *since > options.taps_live) {
-            let key = format!("outage:{}", since.timestamp_millis());
-            let mut incoming = Incoming::new(key, TELEGRAM, What::Outage { since }, now);
-            incoming.chat = options.people.first().map(|(id, _)| format!("{TELEGRAM}:{id}"));
+            let mut incoming = from_platform(What::Outage { since }, "outage", now, options);
+            // The same outage is told once, also by a bot that is started again.
+            incoming.key = format!("outage:{}", since.timestamp_millis());
             self.waiting.push_back(incoming);
         }
         // The last one, not the highest: after a jump down the highest is one the server would not take. What that leaves
@@ -118,12 +118,22 @@ impl Poller {
         }
     }
 
-    async fn failed(&mut self, error: &RequestError, unit: Duration) {
+    async fn failed(&mut self, error: &RequestError, options: &TelegramOptions) {
+        let unit = options.unit;
         match error {
             RequestError::RetryAfter(wait) => self.wait("too many requests", Some(wait.seconds()), unit).await,
             RequestError::Api(ApiError::TerminatedByOtherGetUpdates | ApiError::CantGetUpdates) => {
                 let text = "another program reads this bot's messages (a second overnight with the same token, or a webhook): \
                             end it, or make a new token with @BotFather";
+                // Sending still works, so the owner can be told: what they write or tap goes to somebody else.
+                if self.complaint != text {
+                    self.waiting.push_back(from_platform(
+                        What::Alarm(text.into()),
+                        "alarm",
+                        options.clock.now(),
+                        options,
+                    ));
+                }
                 self.wait(text, Some(CONFLICT_WAIT), unit).await;
             }
             RequestError::Api(ApiError::InvalidToken) => {
@@ -233,6 +243,12 @@ fn cut(text: &str) -> String {
     }
     let end = (0..=limits::DETAILS_BYTES - ROOM).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     format!("{}\n… cut: {} bytes are missing here", &text[..end], text.len() - end)
+}
+
+/// What nobody wrote: it goes to the owner.
+fn from_platform(what: What, kind: &str, now: DateTime<Utc>, options: &TelegramOptions) -> Incoming {
+    let chat = options.people.first().map(|(id, _)| format!("{TELEGRAM}:{id}"));
+    Incoming { chat, ..Incoming::new(format!("{kind}:{}", now.timestamp_millis()), TELEGRAM, what, now) }
 }
 
 /// Private chats, and those the configuration lists.

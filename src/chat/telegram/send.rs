@@ -97,6 +97,10 @@ impl Telegram {
                 self.memory().unfinished.remove(&outgoing.key);
                 Ok(sent.reference())
             }
+            Err(error @ (SendError::Permanent(_) | SendError::Unreachable(_))) => {
+                self.memory().unfinished.remove(&outgoing.key);
+                Err(error)
+            }
             Err(error) => {
                 self.memory().unfinished.insert(outgoing.key.clone(), sent);
                 Err(error)
@@ -146,7 +150,7 @@ impl Telegram {
             }
             match request.await {
                 Ok(message) => {
-                    self.memory().shown.insert(message.id.0, part.clone());
+                    self.memory().shows(message.id.0, part.clone());
                     return Ok(message.id.0);
                 }
                 Err(RequestError::MigrateToChatId(moved)) => {
@@ -246,12 +250,7 @@ impl Telegram {
         request = request.reply_markup(keyboard(part));
         match request.await {
             Ok(_) | Err(RequestError::Api(ApiError::MessageNotModified)) => {
-                let mut memory = self.memory();
-                memory.shown.insert(id, part.clone());
-                // Enough for every message that can still change.
-                while memory.shown.len() > 500 {
-                    memory.shown.pop_first();
-                }
+                self.memory().shows(id, part.clone());
                 Ok(())
             }
             // The owner deleted it. A new one for each change would be what they did not want.

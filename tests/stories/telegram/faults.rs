@@ -124,7 +124,12 @@ async fn a_second_poller_a_bad_token_and_a_broken_gateway_are_waited_out() {
     fake.fails(Some("getUpdates"), 2, Fault::Drops);
     fake.fails(Some("getUpdates"), 1, Fault::Truncates);
     fake.fails(Some("getUpdates"), 1, Fault::too_many(2));
-    o.says("/queue").await;
+    fake.says(OWNER, OWNER, "/queue");
+    o.hears().await;
+    o.hears().await;
+    o.settle().await;
+    let alarm = o.expect("🚨 I may not hear you").await;
+    assert!(alarm.text.contains("another program reads this bot's messages") && !alarm.silent, "{alarm:#?}");
     o.expect("📭 The queue is empty").await;
     fake.fails(Some("sendMessage"), 1, Fault::status(502, "Bad Gateway"));
     o.says("/queue").await;
