@@ -3,6 +3,7 @@
 //! Texts are data: whatever a task, a file name or an agent says is a plain string here and is escaped by the renderer.
 
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// One message to the owner: a verdict line first (it is what a lock screen shows), then sections, then buttons.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +76,14 @@ pub struct Attachment {
     pub path: String,
     /// File name to show.
     pub name: String,
+}
+
+impl Attachment {
+    /// A file under its own name.
+    pub fn file(path: &Path) -> Self {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Self { path: path.display().to_string(), name }
+    }
 }
 
 impl Message {

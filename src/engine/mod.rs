@@ -29,7 +29,7 @@ mod spec;
 mod taps;
 
 use crate::clock::Clock;
-use crate::domain::build::BuildStep;
+use crate::domain::build::{Build, BuildStep};
 use crate::domain::id::BuildId;
 use crate::domain::plan::{Effect, plan};
 use crate::domain::role::Role;
@@ -138,7 +138,7 @@ impl Engine {
             self.keep_awake(!world.builds.is_empty());
             if plan.actions.is_empty() {
                 self.tell_ended().await?;
-                self.refresh_live().await?;
+                self.refresh_live(&world.builds).await?;
                 *lock(&self.live.next_wake) = Some(plan.next_wake);
                 return Ok(Stepped { actions: performed, next_wake: plan.next_wake });
             }
@@ -165,18 +165,13 @@ impl Engine {
     }
 
     /// Redraws the live status when a build began, moved on or ended, at most every ten seconds.
-    async fn refresh_live(&self) -> Result<(), StoreError> {
+    async fn refresh_live(&self, builds: &[Build]) -> Result<(), StoreError> {
         let now = self.now();
-        let shown = lock(&self.live.shown).clone();
-        if shown.as_ref().is_some_and(|(at, _)| now - *at < REDRAW) {
-            return Ok(());
-        }
-        let mut tx = self.parts.store.begin().await?;
-        let builds = crate::store::builds::open(&mut tx).await?;
-        let state: Vec<_> =
+        let state: LiveState =
             builds.iter().map(|build| (build.id, build.step, build.progress.map(|percent| percent / 5))).collect();
-        let changed = shown.as_ref().is_none_or(|(_, before)| *before != state);
-        if changed {
+        let due = lock(&self.live.shown).as_ref().is_none_or(|(at, before)| now - *at >= REDRAW && *before != state);
+        if due {
+            let mut tx = self.parts.store.begin().await?;
             say::refresh_live(self, &mut tx, now).await?;
             tx.commit().await?;
             *lock(&self.live.shown) = Some((now, state));

@@ -129,7 +129,7 @@ pub(super) async fn brief_of(
 ) -> Result<Message, StoreError> {
     let mut facts = facts::night(engine, conn, session, now).await?;
     let snoozed = tasks::snoozed(conn, now).await?;
-    facts.waiting_approval.retain(|task| snoozed.iter().all(|(id, _)| *id != task.id));
+    facts.waiting_approval.retain(|task| !snoozed.contains(&task.id));
     // Buttons are made first: the brief itself is pure.
     let mut made: BTreeMap<String, Button> = BTreeMap::new();
     for task in &facts.waiting_approval {

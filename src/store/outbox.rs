@@ -98,18 +98,13 @@ pub async fn answer_tap(
     Ok(())
 }
 
-/// The keys of the messages of a chat that the platform knows under this part of their reference.
+/// The key of the newest message of a chat one of whose parts the platform knows by this id.
 pub async fn key_of_ref(conn: &mut Conn, chat: &str, part: &str) -> Result<Option<String>, StoreError> {
-    let (whole, first, last, middle) =
-        (part.to_owned(), format!("{part},*"), format!("*,{part}"), format!("*,{part},*"));
+    let part = format!(",{part},");
     Ok(sqlx::query_scalar!(
-        "SELECT key FROM outbox WHERE chat = ? AND (ref = ? OR ref GLOB ? OR ref GLOB ? OR ref GLOB ?) \
-         ORDER BY id DESC LIMIT 1",
+        "SELECT key FROM outbox WHERE chat = ? AND instr(',' || ref || ',', ?) > 0 ORDER BY id DESC LIMIT 1",
         chat,
-        whole,
-        first,
-        last,
-        middle
+        part
     )
     .fetch_optional(conn)
     .await?)

@@ -4,6 +4,7 @@ use super::{Conn, StoreError, expect_one, from_json, ms, small, time, time_opt, 
 use crate::domain::id::TaskId;
 use crate::domain::task::{Task, TaskSpec, TaskState};
 use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
 
 struct Row {
     id: i64,
@@ -335,9 +336,9 @@ pub async fn snooze(conn: &mut Conn, id: TaskId, until: DateTime<Utc>) -> Result
     Ok(())
 }
 
-/// Tasks the owner does not want to be asked about now, and until when.
-pub async fn snoozed(conn: &mut Conn, now: DateTime<Utc>) -> Result<Vec<(TaskId, DateTime<Utc>)>, StoreError> {
+/// Tasks the owner does not want to be asked about now.
+pub async fn snoozed(conn: &mut Conn, now: DateTime<Utc>) -> Result<BTreeSet<TaskId>, StoreError> {
     let now = ms(now);
-    let rows = sqlx::query!("SELECT task_id, until FROM snooze WHERE until > ?", now).fetch_all(conn).await?;
-    rows.into_iter().map(|row| Ok((TaskId(row.task_id), time(row.until)?))).collect()
+    let ids = sqlx::query_scalar!("SELECT task_id FROM snooze WHERE until > ?", now).fetch_all(conn).await?;
+    Ok(ids.into_iter().map(TaskId).collect())
 }

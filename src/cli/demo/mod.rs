@@ -210,6 +210,6 @@ async fn ending(config: &Config, stage: &Stage) -> anyhow::Result<()> {
     }
     let (home, file) = (engine.home().root().display(), stage.config.display());
     println!("Why each decision: overnight --home {home} --config {file} audit 60");
-    println!("Next: cp overnight.example.toml overnight.toml, name your project, then: overnight run");
+    println!("Next: overnight init asks for your project, your agent and your phone; then: overnight run");
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::domain::message::Message;
 use crate::domain::task::{Priority, Task, TaskState, limits};
 use crate::engine::reply::{Asker, Reply};
 use crate::engine::{Engine, card, inbound, say};
-use crate::store::{Conn, StoreError, audit, tasks};
+use crate::store::{Conn, StoreError, audit};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
@@ -73,9 +73,8 @@ async fn ask(
     drafts: Vec<Draft>,
     now: DateTime<Utc>,
 ) -> Result<Reply, StoreError> {
-    let waiting = tasks::count_waiting(conn).await?;
-    if waiting + drafts.len() > limits::OPEN_TASKS {
-        return Ok(Reply::refuse(format!("The queue is full: {waiting} tasks wait. /queue drop makes room.")));
+    if let Some(refusal) = queue::no_room(conn, drafts.len()).await? {
+        return Ok(refusal);
     }
     let mut cards = Vec::new();
     let mut added = Vec::new();

@@ -206,7 +206,7 @@ pub(in crate::engine) async fn after_outage(
     let world = facts::world(engine, conn, now).await?;
     let snoozed = tasks::snoozed(conn, now).await?;
     let mut waiting = facts::locked(&world);
-    waiting.retain(|task| snoozed.iter().all(|(id, _)| *id != task.id));
+    waiting.retain(|task| !snoozed.contains(&task.id));
     // Nothing is asked: no tap can have been lost, and nobody wants to hear of it.
     if waiting.is_empty() {
         return Ok(Reply::default());

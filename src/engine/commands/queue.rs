@@ -19,12 +19,8 @@ pub(super) async fn add(
     drafts: Vec<Draft>,
     now: DateTime<Utc>,
 ) -> Result<Reply, StoreError> {
-    let waiting = tasks::count_waiting(conn).await?;
-    if waiting + drafts.len() > limits::OPEN_TASKS {
-        return Ok(Reply::refuse(format!(
-            "The queue is full: {waiting} tasks wait, at most {} can. Nothing was added; /queue drop makes room.",
-            limits::OPEN_TASKS
-        )));
+    if let Some(refusal) = no_room(conn, drafts.len()).await? {
+        return Ok(refusal);
     }
     let mut reply = Reply::default();
     let mut added = Vec::new();
@@ -48,6 +44,17 @@ pub(super) async fn add(
         reply.message = crate::domain::message::Message::line(format!("{} tasks added", reply.more.len()));
     }
     Ok(reply)
+}
+
+/// The refusal, if the queue does not hold so many more.
+pub(super) async fn no_room(conn: &mut Conn, more: usize) -> Result<Option<Reply>, StoreError> {
+    let waiting = tasks::count_waiting(conn).await?;
+    Ok((waiting + more > limits::OPEN_TASKS).then(|| {
+        Reply::refuse(format!(
+            "The queue is full: {waiting} tasks wait, at most {} can. Nothing was added; /queue drop makes room.",
+            limits::OPEN_TASKS
+        ))
+    }))
 }
 
 pub(super) fn empty_spec() -> TaskSpec {

@@ -98,9 +98,8 @@ pub(super) async fn report(conn: &mut Conn) -> Result<Reply, StoreError> {
         Err(error) => return Ok(Reply::refuse(format!("The report {path} can't be read: {error}"))),
     };
     let data = serde_json::from_str(&text).unwrap_or_default();
-    let name = Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let mut message = Message::line(format!("📄 {path}"));
-    message.attachments.push(Attachment { path, name });
+    message.attachments.push(Attachment::file(Path::new(&path)));
     Ok(Reply { message, data, ..Reply::default() })
 }
 
@@ -128,8 +127,7 @@ pub(super) async fn log(engine: &Engine, conn: &mut Conn, id: TaskId, lines: usi
     let mut message = Message::line(format!("📜 #{id} {}: the last {} lines", task.spec.title, tail.len()));
     message = message.section("", vec![log_item(&path, &tail)]);
     if path.is_file() {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        message.attachments.push(Attachment { path: path.display().to_string(), name });
+        message.attachments.push(Attachment::file(&path));
     }
     Ok(Reply { message, data: json!({"path": path, "lines": tail}), ..Reply::default() })
 }
