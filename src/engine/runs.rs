@@ -210,7 +210,7 @@ async fn ended(engine: &Engine, run: &Run, end: RunEnd) -> Result<(), StoreError
     let ending = match (end.end, end.code, end.signal) {
         (End::Exited, code, _) => RunEnding::Exited { code: code.unwrap_or(-1) },
         (End::Signaled, _, signal) => RunEnding::Signaled { signal: signal.unwrap_or(0) },
-        (End::TimedOut, ..) => RunEnding::TimedOut,
+        (End::TimedOut | End::Silent, ..) => RunEnding::TimedOut,
         (End::Stopped, ..) => RunEnding::Stopped { reason: end.stop_reason.unwrap_or_default() },
         (End::Lost, ..) => RunEnding::Lost,
         (End::NotStarted, ..) => RunEnding::NotStarted { error: end.error.unwrap_or_default() },

@@ -153,10 +153,13 @@ fn finish(
         env,
         stdin,
         log_path: log_path(engine, run.owner, run.step),
+        stderr_path: None,
         log_head_bytes: settings.log_head_bytes,
         log_tail_bytes: settings.log_tail_bytes,
         timeout_secs: limit.max(engine.parts.clock.real(limit)).saturating_add(margin).as_secs_f64(),
+        silence_secs: None,
         grace_secs: settings.grace.as_secs_f64(),
+        leash: None,
     }
 }
 

@@ -20,6 +20,7 @@
 
 mod capture;
 mod command;
+pub mod leash;
 mod local;
 mod log;
 mod path_json;
@@ -61,14 +62,24 @@ pub struct RunSpec {
     /// belong to it.
     #[serde(with = "path_json")]
     pub log_path: PathBuf,
+    /// Where standard error goes instead, so that a stream of JSON on standard output stays whole; absolute. Bounded
+    /// like the log.
+    #[serde(with = "path_json::optional", default)]
+    pub stderr_path: Option<PathBuf>,
     /// Bytes kept from the beginning of the output.
     pub log_head_bytes: u64,
     /// Bytes kept from its end; up to three times as much is on disk for a while.
     pub log_tail_bytes: u64,
     /// Wall-clock limit in seconds, counted on the monotonic clock (a suspended machine does not count).
     pub timeout_secs: f64,
+    /// Seconds without a byte of output after which it is ended; `None`: it may be silent for as long as it runs.
+    #[serde(default)]
+    pub silence_secs: Option<f64>,
     /// Seconds between SIGTERM and SIGKILL.
     pub grace_secs: f64,
+    /// What it may reach; `None`: everything its user may.
+    #[serde(default)]
+    pub leash: Option<leash::Leash>,
 }
 
 /// What [`LocalRunner::observe`] sees.
@@ -94,6 +105,8 @@ pub enum End {
     Signaled,
     /// We ended it after `timeout_secs`.
     TimedOut,
+    /// We ended it after `silence_secs` without output.
+    Silent,
     /// We ended it (or never began it) because we were asked to; see `stop_reason`.
     Stopped,
     /// The supervisor died; how far the command came is unknown.
@@ -124,6 +137,18 @@ pub struct RunEnd {
     pub log_bytes_total: u64,
     /// Bytes of it that were not kept.
     pub log_bytes_dropped: u64,
+    /// What truly held it; `None` without a leash, or where that is not known.
+    #[serde(default)]
+    pub held: Option<leash::Held>,
+    /// Hosts it asked its proxy for and was refused: each once, the first 20.
+    #[serde(default)]
+    pub refused_hosts: Vec<String>,
+    /// How often that was.
+    #[serde(default)]
+    pub refused: u64,
+    /// Processes the kernel killed because the leash's memory was used up, where a control group told.
+    #[serde(default)]
+    pub out_of_memory: u64,
 }
 
 impl RunEnd {
@@ -139,6 +164,10 @@ impl RunEnd {
             leftovers: 0,
             log_bytes_total: 0,
             log_bytes_dropped: 0,
+            held: None,
+            refused_hosts: Vec::new(),
+            refused: 0,
+            out_of_memory: 0,
         }
     }
 

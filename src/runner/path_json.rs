@@ -71,3 +71,21 @@ pub(super) mod optional {
             .transpose()
     }
 }
+
+/// The same for several paths.
+pub(super) mod list {
+    use std::path::PathBuf;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    use super::Written;
+
+    pub(in crate::runner) fn serialize<S: Serializer>(paths: &[PathBuf], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(paths.iter().map(|path| Written::from(path.as_path())))
+    }
+
+    pub(in crate::runner) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<PathBuf>, D::Error> {
+        let path = |w: Written| w.path().ok_or_else(|| D::Error::custom("a path's hex is not pairs of hex digits"));
+        Vec::<Written>::deserialize(from)?.into_iter().map(path).collect()
+    }
+}

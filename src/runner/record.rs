@@ -204,6 +204,7 @@ mod tests {
     use std::os::unix::ffi::OsStringExt as _;
 
     use super::*;
+    use crate::runner::leash::Leash;
 
     fn spec(path: PathBuf) -> StoredSpec {
         let spec = RunSpec {
@@ -212,11 +213,14 @@ mod tests {
             cwd: path.clone(),
             env: BTreeMap::from([("TOKEN".into(), "secret".into())]),
             stdin: Some(path.clone()),
-            log_path: path,
+            log_path: path.clone(),
+            stderr_path: Some(path.clone()),
             log_head_bytes: 1,
             log_tail_bytes: 2,
             timeout_secs: 3.5,
+            silence_secs: Some(1.5),
             grace_secs: 0.5,
+            leash: Some(Leash { writable: vec![path.clone()], readable: vec![path], ..Leash::default() }),
         };
         StoredSpec { spec, env_blanked: false }
     }

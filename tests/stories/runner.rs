@@ -36,10 +36,13 @@ impl Stage {
             env: BTreeMap::from([("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned())]),
             stdin: None,
             log_path: dir.path().join("log"),
+            stderr_path: None,
             log_head_bytes: 64 * 1024,
             log_tail_bytes: 64 * 1024,
             timeout_secs: 600.0,
+            silence_secs: None,
             grace_secs: 30.0,
+            leash: None,
         };
         Self { dir, runner: LocalRunner::new(EXE.into()), spec }
     }
