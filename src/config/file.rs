@@ -7,7 +7,7 @@ use super::telegram::{self, Places};
 use super::values::{Tilde, bytes, clock_time, duration, list, path, zone};
 use crate::domain::category::Category;
 use crate::domain::schedule::Schedule;
-use crate::domain::settings::{BuildSettings, HealthSettings, PatternSettings, ResourceSettings, Settings};
+use crate::domain::settings::{BudgetSettings, BuildSettings, HealthSettings, PatternSettings, ResourceSettings, Settings};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Largest configuration file, in bytes.
@@ -31,6 +31,7 @@ pub(super) fn read(source: &Source, tilde: Tilde<'_>) -> Result<File, ConfigErro
     let zone_given = schedule(&mut root.section("schedule")?, &mut settings.schedule)?;
     limits(&mut root.section("limits")?, &mut settings)?;
     build(&mut root.section("build")?, &mut settings.build)?;
+    budget(&mut root.section("budget")?, &mut settings.budget)?;
     categories(&root.section("categories")?, &mut settings.categories)?;
     health(&mut root.section("health")?, &mut settings.health, tilde)?;
     patterns(&mut root.section("patterns")?, &mut settings.patterns)?;
@@ -81,6 +82,7 @@ fn limits(section: &mut Section<'_>, settings: &mut Settings) -> Result<(), Conf
 
 fn build(section: &mut Section<'_>, build: &mut BuildSettings) -> Result<(), ConfigError> {
     section.read("timeout", &mut build.timeout, |f| duration(f, "1m"..="24h"))?;
+    section.read("silence", &mut build.silence, |f| duration(f, "10s"..="8h"))?;
     section.read("grace", &mut build.grace, |f| duration(f, "1s"..="10m"))?;
     section.read("setup_timeout", &mut build.setup_timeout, |f| duration(f, "1s"..="8h"))?;
     section.read("verify_timeout", &mut build.verify_timeout, |f| duration(f, "1s"..="8h"))?;
@@ -89,6 +91,17 @@ fn build(section: &mut Section<'_>, build: &mut BuildSettings) -> Result<(), Con
     section.read("retry_backoff", &mut build.retry_backoff, |f| list(f, |wait| duration(wait, "0s"..="12h")))?;
     section.read("log_head_bytes", &mut build.log_head_bytes, |f| bytes(f, 4096..=GIB))?;
     section.read("log_tail_bytes", &mut build.log_tail_bytes, |f| bytes(f, 4096..=GIB))?;
+    section.finish()
+}
+
+fn budget(section: &mut Section<'_>, budget: &mut BudgetSettings) -> Result<(), ConfigError> {
+    let BudgetSettings { build, night } = budget;
+    section.read("build_usd", &mut build.usd, |f| f.number(0.01..=1_000_000.0).map(Some))?;
+    section.read("build_tokens", &mut build.tokens, |f| f.whole(1000..=1_000_000_000_000).map(Some))?;
+    section.read("build_turns", &mut build.turns, |f| f.whole(1..=1_000_000).map(Some))?;
+    section.read("night_usd", &mut night.usd, |f| f.number(0.01..=1_000_000.0).map(Some))?;
+    section.read("night_tokens", &mut night.tokens, |f| f.whole(1000..=1_000_000_000_000).map(Some))?;
+    section.read("night_turns", &mut night.turns, |f| f.whole(1..=1_000_000).map(Some))?;
     section.finish()
 }
 

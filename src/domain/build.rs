@@ -1,12 +1,14 @@
 //! Builds: one attempt at a task by a sub-agent, and checks: one verification of a commit.
 //!
-//! A build walks `Preparing → SettingUp → Working → Collecting → Checking → Ended`; a check walks
+//! A build walks `Preparing → SettingUp → Working → Collecting → Checking → Ended`, and from `Working` to `Parked` and back
+//! as often as its agent has to wait; a check walks
 //! `Waiting → Preparing → SettingUp → Verifying → Verifying again (only after a failure) → Measuring → Ended`.
 //! Each step's work is either a host step (git, done by the bot) or a run (a supervised command).
 
+use super::agent::AgentReport;
 use super::id::{BuildId, CheckId, RunId, SessionId, TaskId};
 use super::task::UnknownWord;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -21,6 +23,8 @@ pub enum BuildStep {
     SettingUp,
     /// The agent runs. For an action: the approved command runs.
     Working,
+    /// The agent waits, without a permit: for its provider or for an answer. [`Build::wait`] says for which.
+    Parked,
     /// The host commits what the agent left and takes it into the vault.
     Collecting,
     /// The result waits for its check, or is being checked.
@@ -79,7 +83,7 @@ macro_rules! stored_words {
 pub(crate) use stored_words;
 
 stored_words!(BuildStep, "build step", {
-    Preparing => "preparing", SettingUp => "setting_up", Working => "working",
+    Preparing => "preparing", SettingUp => "setting_up", Working => "working", Parked => "parked",
     Collecting => "collecting", Checking => "checking", Ended => "ended",
 });
 stored_words!(CheckStep, "check step", {
@@ -95,6 +99,10 @@ pub enum Outcome {
     Verified,
     /// As far as can be seen it worked, but there is no verify command (or no base to judge by): not counted.
     Unverified,
+    /// The agent ended cleanly, but something it asked for was denied: whether the task is whole can't be known.
+    Denied,
+    /// It was stopped at a cap on money, tokens or turns; what it left is kept.
+    OverBudget,
     /// Our verify command failed twice on the commit.
     TestsFailed,
     /// Our verify command failed once and passed once on the same commit.
@@ -116,7 +124,7 @@ pub enum Outcome {
 }
 
 stored_words!(Outcome, "outcome", {
-    Verified => "verified", Unverified => "unverified", TestsFailed => "tests_failed", Flaky => "flaky",
+    Verified => "verified", Unverified => "unverified", Denied => "denied", OverBudget => "over_budget", TestsFailed => "tests_failed", Flaky => "flaky",
     NoChange => "no_change", Failed => "failed", Transient => "transient", TimedOut => "timed_out",
     Stopped => "stopped", Cancelled => "cancelled", Unknown => "unknown",
 });
@@ -167,6 +175,8 @@ pub enum RunEnding {
     },
     /// It ran into its time limit.
     TimedOut,
+    /// It printed nothing for so long that it was ended.
+    Silent,
     /// The bot asked it to stop.
     Stopped {
         /// Why.
@@ -200,6 +210,10 @@ pub struct Run {
     pub counts: Option<TestCounts>,
     /// The number it printed, read when a measure run ended.
     pub measured: Option<f64>,
+    /// Which round of its build an agent's run is; 0 for all others.
+    pub round: u32,
+    /// What was understood of an agent's output, once its run has ended.
+    pub report: Option<AgentReport>,
 }
 
 impl Run {
@@ -228,9 +242,54 @@ pub enum StopReason {
     TimeLimit,
     /// The disk was filling.
     Disk,
+    /// A cap on money, tokens or turns was reached.
+    Budget,
 }
 
-stored_words!(StopReason, "stop reason", { Owner => "owner", TimeLimit => "time_limit", Disk => "disk" });
+stored_words!(StopReason, "stop reason", {
+    Owner => "owner", TimeLimit => "time_limit", Disk => "disk", Budget => "budget",
+});
+
+/// What a parked build waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "for", rename_all = "snake_case")]
+pub enum Wait {
+    /// The account behind its agent can be used again: [`super::provider`] says when.
+    Provider {
+        /// What was said, in one line.
+        why: String,
+    },
+    /// The owner's answer.
+    Answer {
+        /// What the agent asks.
+        question: String,
+        /// What the owner answered; it goes on with this.
+        answer: Option<String>,
+    },
+}
+
+/// What agents have used, as far as their CLIs report it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Used {
+    /// Tokens in and out.
+    pub tokens: u64,
+    /// US dollars.
+    pub usd: f64,
+    /// Turns of the model.
+    pub turns: u32,
+}
+
+impl Used {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            tokens: self.tokens.saturating_add(other.tokens),
+            usd: self.usd + other.usd,
+            turns: self.turns.saturating_add(other.turns),
+        }
+    }
+}
 
 /// One attempt at a task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -265,6 +324,19 @@ pub struct Build {
     pub progress: Option<u8>,
     /// The agent's last words about where it is; a claim, shown as such.
     pub progress_text: Option<String>,
+    /// The agent that works on it; none for an action.
+    pub agent: Option<String>,
+    /// How often the agent was started again after waiting.
+    pub round: u32,
+    /// What it waits for; `Some` exactly when `step` is `Parked`.
+    pub wait: Option<Wait>,
+    /// What its agent has used so far, over all rounds.
+    pub spent: Used,
+    /// How long it was parked, over all waits that have ended.
+    #[serde(with = "super::format::milliseconds")]
+    pub waited: TimeDelta,
+    /// What isolation did not hold while its agent ran, for the owner; none: it was held as asked, or nothing ran yet.
+    pub loose: Option<String>,
     /// A stop asked for while no run was there to stop.
     pub stop_requested: Option<StopReason>,
     /// How it ended; `Some` exactly when `step` is `Ended`.
@@ -275,6 +347,15 @@ pub struct Build {
     pub ended_at: Option<DateTime<Utc>>,
     /// What the host saw of the change; set when it has collected.
     pub change: Option<Change>,
+}
+
+impl Build {
+    /// How long it has been worked on: waits are not work.
+    pub fn worked(&self, now: DateTime<Utc>) -> TimeDelta {
+        let parked = (self.step == BuildStep::Parked).then_some(self.step_at);
+        let until = self.ended_at.or(parked).unwrap_or(now);
+        (until - self.started_at - self.waited).max(TimeDelta::zero())
+    }
 }
 
 /// What a build changed, as the host counted it.

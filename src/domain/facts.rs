@@ -2,7 +2,7 @@
 //!
 //! Everything is gathered by the caller; nothing here looks anything up. Several attempts at one task are one task.
 
-use super::build::{Build, Outcome, Verdict};
+use super::build::{Build, Outcome, Used, Verdict, Wait};
 use super::id::TaskId;
 use super::session::Session;
 use super::task::Task;
@@ -30,6 +30,12 @@ pub struct NightFacts {
     pub patterns: Vec<PatternFact>,
     /// When no build could be started, and why.
     pub throttles: Vec<ThrottleFact>,
+    /// When an agent's account could not be used, and why.
+    pub closures: Vec<ThrottleFact>,
+    /// Builds of earlier sessions that still wait for their provider or an answer; in none of the totals.
+    pub parked_before: Vec<BuildFact>,
+    /// What agents have used, of those that say so.
+    pub used: Used,
     /// Locked tasks without an approval, in queue order.
     pub waiting_approval: Vec<Task>,
     /// Tasks in the queue, whatever they wait for.
@@ -67,6 +73,8 @@ pub struct BuildFact {
     pub result_ref: Option<String>,
     /// When it should end, for a running one.
     pub expected_finish: Option<DateTime<Utc>>,
+    /// The stretches in which it was worked on, in order, the last one open while it runs; empty: all of its time.
+    pub stretches: Vec<(DateTime<Utc>, Option<DateTime<Utc>>)>,
     /// Its measure compared with its base's, from [`super::test_output::speed`].
     pub measure_text: Option<String>,
 }
@@ -139,8 +147,14 @@ pub enum Standing {
     Ready,
     /// A build of it is running.
     Building,
+    /// Its build waits for its provider, or for room to go on.
+    Parked,
+    /// Its agent asked the owner something and waits for the answer.
+    Asking,
     /// A passing failure; it will be tried again by itself.
     Again,
+    /// Something its agent asked for was denied: what it left may be short of something.
+    Denied,
     /// It may have worked, but nothing proved it.
     Unproven,
     /// It did not work.
@@ -156,9 +170,14 @@ impl BuildFact {
     pub fn standing(&self) -> Standing {
         use super::task::TaskState::Open;
         match self.build.outcome {
-            None => Standing::Building,
+            None => match self.build.wait {
+                None => Standing::Building,
+                Some(Wait::Answer { answer: None, .. }) => Standing::Asking,
+                Some(_) => Standing::Parked,
+            },
+            Some(Outcome::Denied) => Standing::Denied,
             Some(Outcome::Verified) => Standing::Ready,
-            Some(Outcome::Unverified | Outcome::Flaky) => Standing::Unproven,
+            Some(Outcome::Unverified | Outcome::Flaky | Outcome::OverBudget) => Standing::Unproven,
             Some(Outcome::Transient) if self.task.state == Open => Standing::Again,
             Some(Outcome::Stopped | Outcome::Cancelled) => Standing::Stopped,
             Some(Outcome::Unknown) => Standing::Unclear,
@@ -168,9 +187,9 @@ impl BuildFact {
         }
     }
 
-    /// How long it ran, or has been running.
+    /// How long it was worked on so far; waits are not counted.
     pub fn runtime(&self, now: DateTime<Utc>) -> Duration {
-        (self.build.ended_at.unwrap_or(now) - self.build.started_at).max(Duration::zero())
+        self.build.worked(now)
     }
 
     /// What its check says; none before there is one.

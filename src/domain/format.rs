@@ -20,9 +20,36 @@ pub fn human_bytes(bytes: u64) -> String {
     format!("{} {}", text.strip_suffix(".0").unwrap_or(&text), UNITS[unit])
 }
 
+/// A number with at most three digits and a letter: `950`, `12 k`, `1.4 M`.
+pub fn count(number: u64) -> String {
+    let value = number as f64;
+    match number {
+        0..1_000 => number.to_string(),
+        1_000..1_000_000 => format!("{:.0} k", (value / 1e3).min(999.0)),
+        _ if value < 9.95e6 => format!("{:.1} M", value / 1e6),
+        _ => format!("{:.0} M", value / 1e6),
+    }
+}
+
 /// A share of one (0.832) as whole percent (`83 %`). Not a number reads `unknown`.
 pub fn percent(share: f64) -> String {
     if share.is_finite() { format!("{:.0} %", share * 100.0) } else { "unknown".to_owned() }
+}
+
+/// serde for a span as whole milliseconds.
+pub mod milliseconds {
+    use chrono::TimeDelta;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Writes it.
+    pub fn serialize<S: Serializer>(span: &TimeDelta, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(span.num_milliseconds())
+    }
+
+    /// Reads it.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TimeDelta, D::Error> {
+        i64::deserialize(deserializer).map(TimeDelta::milliseconds)
+    }
 }
 
 /// Bytes as lower-case hexadecimal digits.

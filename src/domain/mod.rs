@@ -3,6 +3,7 @@
 //!
 //! Start with [`plan`]: everything else is what it looks at or what it says.
 
+pub mod agent;
 pub mod approval;
 pub mod brief;
 pub mod build;
@@ -17,6 +18,7 @@ pub mod plan;
 pub mod problem;
 pub mod progress;
 pub mod proposal;
+pub mod provider;
 pub mod report;
 pub mod resource;
 pub mod role;

@@ -34,6 +34,8 @@ pub struct Report {
     pub tasks_completed: u32,
     /// Tasks of which a build is running.
     pub tasks_in_progress: u32,
+    /// Tasks whose build waits for its provider or for an answer.
+    pub tasks_waiting: u32,
     /// Hours the verified builds ran, two decimals.
     pub total_hours_shipped: f64,
     /// Problems fixed by the health check.
@@ -58,6 +60,12 @@ pub struct Report {
     pub patterns: Vec<PatternReport>,
     /// When no build could be started.
     pub throttle_events: Vec<ThrottleReport>,
+    /// When an agent's account could not be used.
+    pub usage_limits: Vec<ThrottleReport>,
+    /// Tokens agents used, of those that say so.
+    pub tokens: u64,
+    /// US dollars agents used, of those that say so, four decimals.
+    pub cost_usd: f64,
     /// Locked tasks that wait for a tap.
     pub approvals_waiting: Vec<ApprovalReport>,
     /// Projects whose base was red.
@@ -218,6 +226,7 @@ pub fn report(facts: &NightFacts) -> Report {
         tasks_spawned: count(tasks.iter()),
         tasks_completed: standing(Standing::Ready),
         tasks_in_progress: standing(Standing::Building),
+        tasks_waiting: standing(Standing::Parked) + standing(Standing::Asking),
         total_hours_shipped: rounded(facts.hours_shipped(), 100.0),
         problems_fixed: count(facts.problems_fixed()),
         date: session.date.to_string(),
@@ -229,7 +238,10 @@ pub fn report(facts: &NightFacts) -> Report {
         finished_since: by_task(&facts.finished_since).iter().map(|task| task_report(task, facts)).collect(),
         problems: facts.problems.iter().map(problem_report).collect(),
         patterns: facts.patterns.iter().map(pattern_report).collect(),
-        throttle_events: throttles(facts),
+        throttle_events: throttles(&facts.throttles, facts.zone),
+        usage_limits: throttles(&facts.closures, facts.zone),
+        tokens: facts.used.tokens,
+        cost_usd: (facts.used.usd * 10_000.0).round() / 10_000.0,
         approvals_waiting: approvals(facts),
         base_red: base_red(facts),
         slept: facts
@@ -318,14 +330,13 @@ fn pattern_report(fact: &super::facts::PatternFact) -> PatternReport {
     }
 }
 
-fn throttles(facts: &NightFacts) -> Vec<ThrottleReport> {
-    let zone = facts.zone;
+fn throttles(stretches: &[super::facts::ThrottleFact], zone: Tz) -> Vec<ThrottleReport> {
     let one = |t: &super::facts::ThrottleFact| ThrottleReport {
         from: local(t.from, zone),
         until: t.until.map(|at| local(at, zone)),
         reason: t.reason.clone(),
     };
-    facts.throttles.iter().map(one).collect()
+    stretches.iter().map(one).collect()
 }
 
 fn approvals(facts: &NightFacts) -> Vec<ApprovalReport> {

@@ -4,9 +4,11 @@
 //! Percentages are of 100; sizes are bytes unless the name says otherwise.
 
 mod argv;
+mod budget;
 mod project;
 
 pub use argv::{Argv, ArgvError};
+pub use budget::{BudgetSettings, Caps};
 pub use project::{Agent, AgentKind, Better, Measure, Project};
 
 use super::category::Category;
@@ -28,6 +30,8 @@ pub struct Settings {
     pub limits: ResourceSettings,
     /// How long and how often a build is tried.
     pub build: BuildSettings,
+    /// What agents may use.
+    pub budget: BudgetSettings,
     /// How often the machine is measured.
     pub sample_every: Duration,
     /// Every category: whether it runs without approval.
@@ -64,6 +68,8 @@ pub struct ResourceSettings {
 pub struct BuildSettings {
     /// Longest an agent may work.
     pub timeout: Duration,
+    /// Longest an agent may print nothing.
+    pub silence: Duration,
     /// Between the request to end and the kill.
     pub grace: Duration,
     /// Longest a setup command may run.
@@ -112,6 +118,7 @@ impl Default for Settings {
             schedule: Schedule::default(),
             limits: ResourceSettings::default(),
             build: BuildSettings::default(),
+            budget: BudgetSettings::default(),
             sample_every: Duration::from_secs(30),
             categories: Category::ALL.into_iter().map(|c| (c, c.auto_approved_by_default())).collect(),
             projects: Vec::new(),
@@ -139,6 +146,7 @@ impl Default for BuildSettings {
     fn default() -> Self {
         Self {
             timeout: 8 * HOUR,
+            silence: 45 * MINUTE,
             grace: Duration::from_secs(10),
             setup_timeout: 30 * MINUTE,
             verify_timeout: HOUR,

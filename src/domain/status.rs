@@ -3,6 +3,7 @@
 //! One screen: where the night stands, each build, what comes next and why, what holds things up, when the bot will look
 //! again. An agent's percentage is drawn as it claims it; without one a bar is drawn from the estimate and says so.
 
+use super::build::Wait;
 use super::facts::{BuildFact, Standing};
 use super::id::TaskId;
 use super::message::{Item, Message};
@@ -61,12 +62,15 @@ pub struct StatusFacts {
 pub fn status(facts: &StatusFacts) -> Message {
     let running: Vec<Item> =
         facts.builds.iter().filter(|b| b.standing() == Standing::Building).map(|b| running(b, facts)).collect();
-    let ended: Vec<Item> =
-        facts.builds.iter().filter(|b| b.standing() != Standing::Building).map(|b| ended(b, facts)).collect();
+    let waits = |b: &&BuildFact| matches!(b.standing(), Standing::Parked | Standing::Asking);
+    let parked: Vec<Item> = facts.builds.iter().filter(waits).map(parked).collect();
+    let over = |b: &&BuildFact| b.standing() != Standing::Building && !waits(b);
+    let ended: Vec<Item> = facts.builds.iter().filter(over).map(|b| ended(b, facts)).collect();
     let resources = facts.resources.iter().map(|line| Item::new("", plain(line, 120))).collect();
     let blocked = facts.permits_blocked.iter().map(|why| Item::new("⏸️", plain(why, 200))).collect();
     Message::line(verdict(facts))
         .section(format!("🔨 Building ({} of {})", running.len(), facts.permits_max), capped(running, 0))
+        .section("🅿️ Parked", capped(parked, 0))
         .section("🏁 Ended tonight", capped(ended, 0))
         .section("⏭️ Next", listed("", &facts.next))
         .section("⏳ Waiting", listed("", &facts.waiting))
@@ -135,6 +139,7 @@ fn running(build: &BuildFact, facts: &StatusFacts) -> Item {
         BuildStep::Working => "Working",
         BuildStep::Collecting => "Collecting the result",
         BuildStep::Checking => "Being checked",
+        BuildStep::Parked => "Waiting",
         BuildStep::Ended => "Ended",
     };
     let attempt = if build.build.attempt > 1 { format!(", attempt {}", build.build.attempt) } else { String::new() };
@@ -161,11 +166,30 @@ fn ending(build: &BuildFact) -> (&'static str, &'static str) {
     match build.standing() {
         Standing::Ready => ("✅", "verified, ready"),
         Standing::Building => ("🔨", "in progress"),
+        Standing::Parked => ("🅿️", "parked"),
+        Standing::Asking => ("💬", "asks you"),
+        Standing::Denied => ("🚫", "something was denied"),
         Standing::Again => ("🔁", "to be tried again"),
         Standing::Unproven => ("❔", "unverified"),
         Standing::Failed => ("❌", "failed"),
         Standing::Stopped => ("⏹️", "stopped"),
         Standing::Unclear => ("❓", "not known whether it happened"),
+    }
+}
+
+/// A build that waits, and for what.
+fn parked(build: &BuildFact) -> Item {
+    let (icon, words) = ending(build);
+    let item = Item::new(icon, format!("{}: {words}", title(&build.task)));
+    match &build.build.wait {
+        Some(Wait::Answer { question, answer: None }) => {
+            let mut item = item.evidence(format!("/answer {} and your answer", build.task.id));
+            item.quote = plain(question, 300);
+            item
+        }
+        Some(Wait::Answer { .. }) => item.evidence("Answered; it goes on as soon as there is room"),
+        Some(Wait::Provider { why }) => item.evidence(plain(why, 200)),
+        None => item,
     }
 }
 

@@ -89,12 +89,22 @@ pub enum Fate {
     Stopped,
     /// Whether it happened can't be known.
     Unclear,
+    /// It waits: for its provider or for an answer.
+    Parked,
 }
 
 impl Fate {
     /// Every fate, in the order of the legend.
-    pub const ALL: [Self; 7] =
-        [Self::Ready, Self::Building, Self::Unproven, Self::Failed, Self::Retried, Self::Stopped, Self::Unclear];
+    pub const ALL: [Self; 8] = [
+        Self::Ready,
+        Self::Building,
+        Self::Parked,
+        Self::Unproven,
+        Self::Failed,
+        Self::Retried,
+        Self::Stopped,
+        Self::Unclear,
+    ];
 
     /// The word of the legend.
     pub fn word(self) -> &'static str {
@@ -106,6 +116,7 @@ impl Fate {
             Self::Retried => "retried",
             Self::Stopped => "stopped",
             Self::Unclear => "unclear",
+            Self::Parked => "waiting",
         }
     }
 
@@ -119,6 +130,7 @@ impl Fate {
             Self::Retried => '↻',
             Self::Stopped => '■',
             Self::Unclear => '!',
+            Self::Parked => '…',
         }
     }
 
@@ -131,7 +143,8 @@ impl Fate {
             Standing::Ready => Self::Ready,
             Standing::Building => Self::Building,
             Standing::Again => Self::Retried,
-            Standing::Unproven => Self::Unproven,
+            Standing::Parked | Standing::Asking => Self::Parked,
+            Standing::Unproven | Standing::Denied => Self::Unproven,
             Standing::Failed => Self::Failed,
             Standing::Stopped => Self::Stopped,
             Standing::Unclear => Self::Unclear,
@@ -174,7 +187,7 @@ impl BandKind {
         match self {
             Self::Disk => "Disk above its limit, no new builds",
             Self::Memory => "Memory short, no new builds",
-            Self::Limit => "Usage limit, no new builds",
+            Self::Limit => "An agent's usage limit",
             Self::Asleep => "Machine off or asleep",
             Self::Other => "Held up, no new builds",
         }
@@ -232,23 +245,32 @@ impl Timeline {
 
 /// Which slot a build had is not kept, so each takes the first that is free when it begins.
 fn lanes(facts: &NightFacts, to: DateTime<Utc>) -> Vec<Lane> {
-    let mut order: Vec<&BuildFact> = facts.builds.iter().filter(|fact| fact.build.started_at < to).collect();
-    order.sort_by_key(|fact| (fact.build.started_at, fact.build.id));
+    // A build that waited frees its slot meanwhile: each stretch of work is a bar of its own.
+    let mut order: Vec<(&BuildFact, DateTime<Utc>, Option<DateTime<Utc>>)> = vec![];
+    for fact in &facts.builds {
+        if fact.stretches.is_empty() {
+            order.push((fact, fact.build.started_at, fact.build.ended_at));
+        }
+        order.extend(fact.stretches.iter().map(|(from, to)| (fact, *from, *to)));
+    }
+    order.retain(|(_, from, _)| *from < to);
+    order.sort_by_key(|(fact, from, _)| (*from, fact.build.id));
     let mut lanes: Vec<(DateTime<Utc>, Vec<Block>)> = vec![];
-    for fact in order {
+    for (fact, started, ended) in order {
         let build = &fact.build;
         // A clock set back can end a build before it began.
-        let ended = build.ended_at.map(|at| at.max(build.started_at));
+        let ended = ended.map(|at| at.max(started));
+        let last = fact.stretches.last().is_none_or(|(from, _)| *from == started);
         let block = Block {
             task: fact.task.id,
             title: plain(&fact.task.spec.title, TITLE_CHARS),
-            from: build.started_at,
+            from: started,
             to: ended,
-            fate: Fate::of(fact, facts),
+            fate: if last { Fate::of(fact, facts) } else { Fate::Parked },
             attempt: build.attempt,
         };
         let free_again = ended.unwrap_or(DateTime::<Utc>::MAX_UTC);
-        match lanes.iter_mut().find(|(free, _)| *free <= build.started_at) {
+        match lanes.iter_mut().find(|(free, _)| *free <= started) {
             Some(lane) => {
                 lane.0 = free_again;
                 lane.1.push(block);
@@ -266,8 +288,10 @@ fn lanes(facts: &NightFacts, to: DateTime<Utc>) -> Vec<Lane> {
 fn bands(facts: &NightFacts, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<Band> {
     let throttles = facts.throttles.iter().map(|t| (BandKind::of_reason(&t.reason), t.from, t.until.unwrap_or(to)));
     let slept = facts.slept.iter().map(|(from, to)| (BandKind::Asleep, *from, *to));
+    let limits = facts.closures.iter().map(|c| (BandKind::Limit, c.from, c.until.unwrap_or(to)));
     let mut bands: Vec<Band> = throttles
         .chain(slept)
+        .chain(limits)
         .map(|(kind, began, ended)| Band { kind, from: began.max(from), to: ended.min(to) })
         .filter(|band| band.from < band.to)
         .collect();

@@ -87,6 +87,11 @@ pub fn clock(at: DateTime<Utc>, zone: Tz) -> String {
     at.with_timezone(&zone).format("%H:%M").to_string()
 }
 
+/// `Thu 03:10`, in the owner's zone: for times that may be another day's.
+pub fn day_clock(at: DateTime<Utc>, zone: Tz) -> String {
+    at.with_timezone(&zone).format("%a %H:%M").to_string()
+}
+
 /// `9:10am`, or `9am` on the hour, in the owner's zone.
 pub fn clock_12(at: DateTime<Utc>, zone: Tz) -> String {
     let local = at.with_timezone(&zone);

@@ -90,7 +90,7 @@ async fn open_buttons(
 ) -> Result<Vec<Button>, StoreError> {
     let id = task.id;
     let mut row = Vec::new();
-    if *standing == Standing::Building {
+    if matches!(standing, Standing::Building | Standing::Parked { .. } | Standing::Asks { .. }) {
         row.push(button(conn, "⏹ Stop", &format!("/stop {id}"), &Meaning::Stop { task: id }, now).await?);
         return Ok(row);
     }
@@ -143,6 +143,8 @@ fn standing_icon(standing: &Standing) -> &'static str {
         Standing::Locked { .. } => "🔒",
         Standing::Draft => "❔",
         Standing::Building => "🔨",
+        Standing::Parked { .. } => "🅿️",
+        Standing::Asks { .. } => "💬",
         _ => "📝",
     }
 }
@@ -161,7 +163,8 @@ async fn over(conn: &mut Conn, task: &Task) -> Result<(&'static str, String), St
 pub(super) fn outcome_icon(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Verified => "✅",
-        Outcome::Unverified | Outcome::Flaky | Outcome::Unknown => "❔",
+        Outcome::Denied => "🚫",
+        Outcome::Unverified | Outcome::Flaky | Outcome::Unknown | Outcome::OverBudget => "❔",
         _ => "❌",
     }
 }

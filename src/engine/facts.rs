@@ -8,7 +8,7 @@ use crate::domain::session::Session;
 use crate::domain::status::StatusFacts;
 use crate::domain::task::Task;
 use crate::domain::test_output::speed;
-use crate::store::{Conn, StoreError, builds, checks, control, health, sessions, snapshot, tasks};
+use crate::store::{Conn, StoreError, builds, checks, control, health, providers, runs, sessions, snapshot, tasks};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
 
@@ -26,6 +26,10 @@ pub async fn night(
     let next_night = settings.schedule.current_or_next(now);
     let until = session.brief_at.min(now).max(session.started_at);
     let rows = builds::of_session(conn, session.id).await?;
+    let used = builds::used_in(conn, session.id).await?;
+    let before = builds::parked_before(conn, session.id).await?;
+    let parked_before = build_facts(engine, conn, before, &checks).await?;
+    let closures = providers::closures(conn, session.started_at, until).await?;
     Ok(NightFacts {
         zone: settings.schedule.zone,
         now,
@@ -38,6 +42,12 @@ pub async fn night(
             .into_iter()
             .map(|t| ThrottleFact { from: t.since, until: t.until, reason: t.detail })
             .collect(),
+        closures: closures
+            .into_iter()
+            .map(|c| ThrottleFact { from: c.since, until: c.until, reason: format!("{}: {}", c.agent, c.detail) })
+            .collect(),
+        parked_before,
+        used,
         waiting_approval: locked(&world),
         queue_open: u32::try_from(world.tasks.len()).unwrap_or(u32::MAX),
         queue_ready_tonight: u32::try_from(choice::ready(&world, next_night.report).len()).unwrap_or(u32::MAX),
@@ -139,9 +149,34 @@ pub async fn build_facts(
             None => sessions::get(conn, build.session).await?,
         };
         sessions_seen.insert(build.session.0, session.clone());
-        facts.push(build_fact(engine, build, task, &session, checks));
+        let stretches = if build.round > 0 || build.wait.is_some() { stretches(conn, &build).await? } else { vec![] };
+        facts.push(BuildFact { stretches, ..build_fact(engine, build, task, &session, checks) });
     }
     Ok(facts)
+}
+
+/// The stretches in which a build that had to wait was worked on: up to the end of each round of its agent, and from the
+/// beginning of the next.
+async fn stretches(
+    conn: &mut Conn,
+    build: &Build,
+) -> Result<Vec<(DateTime<Utc>, Option<DateTime<Utc>>)>, StoreError> {
+    let mut stretches = vec![];
+    let mut from = Some(build.started_at);
+    for run in runs::rounds(conn, build.id).await? {
+        let from = from.take().unwrap_or(run.started_at);
+        let last = run.round == build.round && build.wait.is_none();
+        let to = if last { build.ended_at } else { run.ended.map(|(at, _)| at) };
+        stretches.push((from, to));
+        if last {
+            return Ok(stretches);
+        }
+    }
+    // The round it is in has not ended, or not begun.
+    if build.wait.is_none() {
+        stretches.push((from.unwrap_or(build.step_at), build.ended_at));
+    }
+    Ok(stretches)
 }
 
 fn build_fact(engine: &Engine, build: Build, task: Task, session: &Session, checks: &[Check]) -> BuildFact {
@@ -161,6 +196,7 @@ fn build_fact(engine: &Engine, build: Build, task: Task, session: &Session, chec
     BuildFact {
         log_path: engine.home().build_log(build.id).display().to_string(),
         expected_finish: expected_finish(&build, &task, engine.now()),
+        stretches: vec![],
         measure_text: measured(engine, &task, base_verdict.as_ref(), verdict.as_ref()),
         result_ref,
         build,
@@ -172,7 +208,7 @@ fn build_fact(engine: &Engine, build: Build, task: Task, session: &Session, chec
 
 /// When a running build should end: by the progress it reported, else by the owner's estimate.
 fn expected_finish(build: &Build, task: &Task, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    if build.outcome.is_some() {
+    if build.outcome.is_some() || build.wait.is_some() {
         return None;
     }
     let elapsed = now - build.started_at;
@@ -211,9 +247,9 @@ pub async fn status(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Res
         (task.clone(), format!("{}, {why}", task.spec.priority.as_str().to_lowercase()))
     });
     let waiting = world.tasks.iter().filter_map(|task| {
-        use choice::Standing::{Building, Ready};
+        use choice::Standing::{Asks, Building, Parked, Ready};
         let standing = choice::standing(&world, task, now);
-        (!matches!(standing, Ready { .. } | Building))
+        (!matches!(standing, Ready { .. } | Building | Parked { .. } | Asks { .. }))
             .then(|| (task.clone(), standing.words(engine.settings().schedule.zone)))
     });
     let wake = crate::domain::plan::plan(&world, now).next_wake;

@@ -2,14 +2,15 @@
 //! write names the state it expects.
 
 use super::{Engine, card, effects, failpoint, garbage, picture, runs, say};
-use crate::domain::build::{CheckPurpose, Outcome, RunOwner, StopReason};
-use crate::domain::id::TaskId;
+use crate::domain::build::{CheckPurpose, Outcome, RunOwner, StopReason, Wait};
+use crate::domain::id::{BuildId, SessionId, TaskId};
 use crate::domain::message::Attachment;
-use crate::domain::plan::{Action, BuildEnd, NewBuild, NewSession, TaskAfter};
+use crate::domain::plan::{Action, BuildEnd, NewBuild, NewSession, Resumption, TaskAfter};
+use crate::domain::provider::Block;
 use crate::domain::session::SessionKind;
 use crate::domain::task::TaskState;
 use crate::store::{
-    Conn, StoreError, approvals, audit, builds, checks, control, health, runs as run_rows, sessions, tasks,
+    Conn, StoreError, approvals, audit, builds, checks, control, health, providers, runs as run_rows, sessions, tasks,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -109,6 +110,8 @@ async fn record(
             audit::append(conn, now, "host", "checked", None, &text).await
         }
         Action::EndBuild(end) => end_build(engine, conn, end, now).await,
+        Action::ParkBuild { build, wait, block } => park_build(engine, conn, *build, wait, block.as_ref(), now).await,
+        Action::ResumeBuild(resumption) => resume_build(engine, conn, resumption, now).await,
         Action::OpenThrottle { kind, detail } => {
             health::open_throttle(conn, *kind, detail, now).await?;
             let text = format!("no new builds: {detail}; running ones go on");
@@ -145,12 +148,7 @@ async fn open_session(
 }
 
 async fn start_build(engine: &Engine, conn: &mut Conn, new: &NewBuild, now: DateTime<Utc>) -> Result<(), StoreError> {
-    // The owner may have paused or stopped since the plan was made.
-    let session = sessions::get(conn, new.session).await?;
-    let paused = session.kind != SessionKind::Single && control::paused(conn).await?;
-    if paused || !session.may_spawn(now) {
-        return Err(StoreError::Conflict("the session"));
-    }
+    may_begin(conn, new.session, now).await?;
     tasks::count_attempt(conn, new.task, new.revision, new.attempts_before).await?;
     let task = tasks::get(conn, new.task).await?;
     if new.needs_approval {
@@ -160,6 +158,57 @@ async fn start_build(engine: &Engine, conn: &mut Conn, new: &NewBuild, now: Date
     let text = format!("build {build} of #{} {:?} started: {}", new.task, task.spec.title, new.why);
     audit::append(conn, now, PLANNER, "spawned", Some(new.task), &text).await?;
     card::redraw(engine, conn, &task, now).await
+}
+
+async fn park_build(
+    engine: &Engine,
+    conn: &mut Conn,
+    id: BuildId,
+    wait: &Wait,
+    block: Option<&(String, Block)>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    builds::park(conn, id, wait, now).await?;
+    if let Some((agent, block)) = block {
+        providers::set_block(conn, agent, Some(block), now).await?;
+    }
+    let build = builds::get(conn, id).await?;
+    let why = match wait {
+        Wait::Provider { why } => why.clone(),
+        Wait::Answer { question, .. } => format!("it asks: {question}"),
+    };
+    let until = block.map_or_else(String::new, |(_, block)| {
+        let what = if block.known { "until its reset at" } else { "tried again at" };
+        format!("; {what} {}", block.until.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
+    });
+    let text = format!("build {id} of #{} is parked, no attempt counted: {why}{until}", build.task);
+    audit::append(conn, now, PLANNER, "parked", Some(build.task), &text).await?;
+    let task = tasks::get(conn, build.task).await?;
+    if let Wait::Answer { question, .. } = wait {
+        say::question(engine, conn, &build, &task, question, now).await?;
+    }
+    card::redraw(engine, conn, &task, now).await
+}
+
+async fn resume_build(
+    engine: &Engine,
+    conn: &mut Conn,
+    resumption: &Resumption,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    may_begin(conn, resumption.session, now).await?;
+    builds::resume(conn, resumption, now).await?;
+    let text = format!("build {} of #{} goes on: {}", resumption.build, resumption.task, resumption.why);
+    audit::append(conn, now, PLANNER, "resumed", Some(resumption.task), &text).await?;
+    let task = tasks::get(conn, resumption.task).await?;
+    card::redraw(engine, conn, &task, now).await
+}
+
+/// The owner may have paused or stopped the session since the plan was made.
+async fn may_begin(conn: &mut Conn, session: SessionId, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let session = sessions::get(conn, session).await?;
+    let paused = session.kind != SessionKind::Single && control::paused(conn).await?;
+    if paused || !session.may_spawn(now) { Err(StoreError::Conflict("the session")) } else { Ok(()) }
 }
 
 async fn end_build(engine: &Engine, conn: &mut Conn, end: &BuildEnd, now: DateTime<Utc>) -> Result<(), StoreError> {

@@ -2,12 +2,13 @@
 
 use super::{Engine, card, facts, failpoint};
 use crate::domain::brief::{BriefButton, brief as brief_message};
-use crate::domain::build::Outcome;
+use crate::domain::build::{Build, Outcome};
 use crate::domain::button::Meaning;
 use crate::domain::id::SessionId;
 use crate::domain::message::{Attachment, Button, Item, Message};
 use crate::domain::session::{Phase, Session, SessionKind};
 use crate::domain::status::{progress_check, spawned as spawned_message, started as started_message};
+use crate::domain::task::Task;
 use crate::store::{Conn, StoreError, builds, buttons, checks, outbox, sessions, tasks};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
@@ -145,6 +146,32 @@ pub(super) async fn brief_of(
         BriefButton::Review => Some(review.clone()),
         BriefButton::KeepBuilding => Some(keep.clone()),
     }))
+}
+
+/// What an agent asks, as a message of its own: a reply to it is the answer.
+pub(super) async fn question(
+    engine: &Engine,
+    conn: &mut Conn,
+    build: &Build,
+    task: &Task,
+    question: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let id = task.id;
+    let mut item = Item::new("", "");
+    item.quote = question.into();
+    item.quoted_from = "its agent".into();
+    let mut message = Message::line(format!("💬 #{id} {} asks you", task.spec.title)).section("", vec![item]);
+    message.closing = format!("Reply to this message, or /answer {id} and your answer. It goes on with it.");
+    let stop = button(conn, "⏹ Stop", &format!("/stop {id}"), &Meaning::Stop { task: id }, now).await?;
+    let key = question_key(build);
+    crate::store::outbox::say(conn, &engine.parts.home_chat, &key, &message.row(vec![stop]), true, now).await?;
+    Ok(())
+}
+
+/// Outbox key of the question a parked build asks.
+pub(super) fn question_key(build: &Build) -> String {
+    format!("question:{}:{}:{}", build.task, build.id, build.round)
 }
 
 impl Engine {

@@ -1,10 +1,10 @@
 //! Builds.
 
 use super::{Conn, StoreError, expect_one, from_json_opt, ms, small, time, time_opt, to_json, word, word_opt};
-use crate::domain::build::{Build, BuildStep, Change, HostFailure, Outcome, StopReason};
+use crate::domain::build::{Build, BuildStep, Change, HostFailure, Outcome, Used, StopReason, Wait};
 use crate::domain::id::{BuildId, CheckId, SessionId, TaskId};
-use crate::domain::plan::NewBuild;
-use chrono::{DateTime, Utc};
+use crate::domain::plan::{NewBuild, Resumption};
+use chrono::{DateTime, TimeDelta, Utc};
 
 struct Row {
     id: i64,
@@ -23,6 +23,14 @@ struct Row {
     check_id: Option<i64>,
     progress: Option<i64>,
     progress_text: Option<String>,
+    agent: Option<String>,
+    round: i64,
+    waits_for: Option<String>,
+    spent_tokens: i64,
+    spent_usd: f64,
+    spent_turns: i64,
+    waited_ms: i64,
+    loose: Option<String>,
     stop_requested: Option<String>,
     outcome: Option<String>,
     reason: String,
@@ -50,6 +58,16 @@ impl TryFrom<Row> for Build {
             check: row.check_id.map(CheckId),
             progress: row.progress.map(small).transpose()?,
             progress_text: row.progress_text,
+            agent: row.agent,
+            round: small(row.round)?,
+            wait: from_json_opt(row.waits_for.as_deref())?,
+            spent: Used {
+                tokens: small(row.spent_tokens)?,
+                usd: row.spent_usd,
+                turns: small(row.spent_turns)?,
+            },
+            waited: TimeDelta::milliseconds(row.waited_ms),
+            loose: row.loose,
             stop_requested: word_opt(row.stop_requested.as_deref())?,
             outcome: word_opt(row.outcome.as_deref())?,
             reason: row.reason,
@@ -63,7 +81,8 @@ macro_rules! select {
         sqlx::query_as!(
             Row,
             "SELECT id, task_id, session_id, attempt, step, started_at, step_at, on_top_of, base, prepared, host_failure, \
-             result, change, check_id, progress, progress_text, stop_requested, outcome, reason, ended_at FROM build " + $tail
+             result, change, check_id, progress, progress_text, agent, round, waits_for, spent_tokens, spent_usd, spent_turns, \
+             waited_ms, loose, stop_requested, outcome, reason, ended_at FROM build " + $tail
             $(, $argument)*
         )
     };
@@ -75,32 +94,91 @@ fn all(rows: Vec<Row>) -> Result<Vec<Build>, StoreError> {
 
 /// Starts a build if the task has no open one (the schema refuses it) and a permit is free.
 pub async fn start(conn: &mut Conn, new: &NewBuild, now: DateTime<Utc>) -> Result<BuildId, StoreError> {
-    let open: usize =
-        small(sqlx::query_scalar!("SELECT COUNT(*) FROM build WHERE step <> 'ended'").fetch_one(&mut *conn).await?)?;
-    if open >= new.permits {
-        return Err(StoreError::Conflict("the number of running builds"));
-    }
+    permit(conn, new.permits).await?;
     let (now, attempt, slot) = (ms(now), new.attempts_before + 1, free_slot(conn, new.task).await?);
     let result = sqlx::query!(
-        "INSERT INTO build (task_id, session_id, attempt, slot, step, started_at, step_at, on_top_of) \
-         VALUES (?1, ?2, ?3, ?4, 'preparing', ?5, ?5, ?6)",
+        "INSERT INTO build (task_id, session_id, attempt, slot, step, started_at, step_at, on_top_of, agent) \
+         VALUES (?1, ?2, ?3, ?4, 'preparing', ?5, ?5, ?6, ?7)",
         new.task.0,
         new.session.0,
         attempt,
         slot,
         now,
-        new.on_top_of
+        new.on_top_of,
+        new.agent
     )
     .execute(conn)
     .await?;
     Ok(BuildId(result.last_insert_rowid()))
 }
 
-/// The smallest slot no open build of the same project has.
+/// Takes a permit: fails if as many builds run as may. A parked one holds none.
+async fn permit(conn: &mut Conn, permits: usize) -> Result<(), StoreError> {
+    let running = sqlx::query_scalar!("SELECT COUNT(*) FROM build WHERE step NOT IN ('ended', 'parked')");
+    let running: usize = small(running.fetch_one(conn).await?)?;
+    if running >= permits { Err(StoreError::Conflict("the number of running builds")) } else { Ok(()) }
+}
+
+/// Parks a build: its agent has to wait, and its permit is free.
+pub async fn park(conn: &mut Conn, id: BuildId, wait: &Wait, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let (wait, now) = (to_json(wait)?, ms(now));
+    let result = sqlx::query!(
+        "UPDATE build SET step = 'parked', step_at = ?, waits_for = ? WHERE id = ? AND step = 'working'",
+        now,
+        wait,
+        id.0
+    )
+    .execute(conn)
+    .await?;
+    expect_one(&result, "the build's step")
+}
+
+/// Lets a parked build's agent go on, in the session that has room for it.
+pub async fn resume(conn: &mut Conn, resumption: &Resumption, now: DateTime<Utc>) -> Result<(), StoreError> {
+    permit(conn, resumption.permits).await?;
+    let slot = free_slot(conn, resumption.task).await?;
+    let (now, round) = (ms(now), resumption.round_before + 1);
+    let result = sqlx::query!(
+        "UPDATE build SET waited_ms = waited_ms + ?1 - step_at, step = 'working', step_at = ?1, waits_for = NULL, \
+         round = ?2, slot = ?3, session_id = ?4 WHERE id = ?5 AND step = 'parked' AND round = ?6",
+        now,
+        round,
+        slot,
+        resumption.session.0,
+        resumption.build.0,
+        resumption.round_before
+    )
+    .execute(conn)
+    .await?;
+    expect_one(&result, "the parked build")
+}
+
+/// What the parked build waits for has changed: the owner has answered.
+pub async fn set_wait(conn: &mut Conn, id: BuildId, wait: &Wait) -> Result<(), StoreError> {
+    let wait = to_json(wait)?;
+    let result = sqlx::query!("UPDATE build SET waits_for = ? WHERE id = ? AND step = 'parked'", wait, id.0)
+        .execute(conn)
+        .await?;
+    expect_one(&result, "the parked build")
+}
+
+/// What the builds of a session have used together.
+pub async fn used_in(conn: &mut Conn, session: SessionId) -> Result<Used, StoreError> {
+    let row = sqlx::query!(
+        "SELECT COALESCE(SUM(spent_tokens), 0) AS \"tokens!: i64\", COALESCE(SUM(spent_usd), 0.0) AS \"usd!: f64\", \
+         COALESCE(SUM(spent_turns), 0) AS \"turns!: i64\" FROM build WHERE session_id = ?",
+        session.0
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Used { tokens: small(row.tokens)?, usd: row.usd, turns: small(row.turns)? })
+}
+
+/// The smallest slot no running build of the same project has: a parked one gets a new one when it goes on.
 async fn free_slot(conn: &mut Conn, task: TaskId) -> Result<i64, StoreError> {
     let taken = sqlx::query_scalar!(
-        "SELECT build.slot FROM build JOIN task ON task.id = build.task_id WHERE build.step <> 'ended' \
-         AND task.project IS (SELECT project FROM task WHERE id = ?)",
+        "SELECT build.slot FROM build JOIN task ON task.id = build.task_id \
+         WHERE build.step NOT IN ('ended', 'parked') AND task.project IS (SELECT project FROM task WHERE id = ?)",
         task.0
     )
     .fetch_all(conn)
@@ -132,6 +210,11 @@ pub async fn get(conn: &mut Conn, id: BuildId) -> Result<Build, StoreError> {
 /// Builds that have not ended.
 pub async fn open(conn: &mut Conn) -> Result<Vec<Build>, StoreError> {
     all(select!("WHERE step <> 'ended' ORDER BY id").fetch_all(conn).await?)
+}
+
+/// Builds that wait and were started in an earlier session, oldest first.
+pub async fn parked_before(conn: &mut Conn, session: SessionId) -> Result<Vec<Build>, StoreError> {
+    all(select!("WHERE step = 'parked' AND session_id < ? ORDER BY id", session.0).fetch_all(conn).await?)
 }
 
 /// The builds of a session, oldest first.
@@ -184,9 +267,16 @@ pub async fn advance(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let (from, to, now) = (from.as_str(), to.as_str(), ms(now));
-    let result = sqlx::query!("UPDATE build SET step = ?, step_at = ? WHERE id = ? AND step = ?", to, now, id.0, from)
-        .execute(conn)
-        .await?;
+    let result = sqlx::query!(
+        "UPDATE build SET waited_ms = waited_ms + CASE step WHEN 'parked' THEN ?2 - step_at ELSE 0 END, \
+         step = ?1, step_at = ?2, waits_for = NULL WHERE id = ?3 AND step = ?4",
+        to,
+        now,
+        id.0,
+        from
+    )
+    .execute(conn)
+    .await?;
     expect_one(&result, "the build's step")
 }
 
@@ -239,21 +329,24 @@ pub async fn set_check(conn: &mut Conn, id: BuildId, check: CheckId) -> Result<(
     expect_one(&result, "the build's check")
 }
 
-/// How far the agent's log was read for progress, and what it said last.
+/// What was last understood of what the agent does: where it says it is, and what it has used so far. What it did not
+/// say stays as it was.
 pub async fn set_progress(
     conn: &mut Conn,
     id: BuildId,
-    offset: u64,
     progress: Option<u8>,
     text: Option<&str>,
+    spent: Used,
 ) -> Result<(), StoreError> {
-    let (offset, progress) = (i64::try_from(offset).unwrap_or(i64::MAX), progress.map(i64::from));
+    let (progress, tokens) = (progress.map(i64::from), i64::try_from(spent.tokens).unwrap_or(i64::MAX));
     sqlx::query!(
-        "UPDATE build SET log_offset = ?, progress = COALESCE(?, progress), progress_text = COALESCE(?, progress_text) \
-         WHERE id = ? AND step <> 'ended'",
-        offset,
+        "UPDATE build SET progress = COALESCE(?, progress), progress_text = COALESCE(?, progress_text), \
+         spent_tokens = ?, spent_usd = ?, spent_turns = ? WHERE id = ? AND step <> 'ended'",
         progress,
         text,
+        tokens,
+        spent.usd,
+        spent.turns,
         id.0
     )
     .execute(conn)
@@ -261,10 +354,10 @@ pub async fn set_progress(
     Ok(())
 }
 
-/// How far the agent's log was read.
-pub async fn log_offset(conn: &mut Conn, id: BuildId) -> Result<u64, StoreError> {
-    let offset = sqlx::query_scalar!("SELECT log_offset FROM build WHERE id = ?", id.0).fetch_one(conn).await?;
-    small(offset)
+/// What isolation did not hold while its agent ran.
+pub async fn set_loose(conn: &mut Conn, id: BuildId, loose: Option<&str>) -> Result<(), StoreError> {
+    sqlx::query!("UPDATE build SET loose = ? WHERE id = ?", loose, id.0).execute(conn).await?;
+    Ok(())
 }
 
 /// Somebody asked it to stop. Asked twice is asked once.
@@ -291,7 +384,9 @@ pub async fn end(
 ) -> Result<(), StoreError> {
     let (from, outcome, now) = (from.as_str(), outcome.as_str(), ms(now));
     let result = sqlx::query!(
-        "UPDATE build SET step = 'ended', step_at = ?1, ended_at = ?1, outcome = ?2, reason = ?3 WHERE id = ?4 AND step = ?5",
+        "UPDATE build SET waited_ms = waited_ms + CASE step WHEN 'parked' THEN ?1 - step_at ELSE 0 END, \
+         step = 'ended', step_at = ?1, ended_at = ?1, waits_for = NULL, outcome = ?2, reason = ?3 \
+         WHERE id = ?4 AND step = ?5",
         now, outcome, reason, id.0, from
     )
     .execute(conn)
@@ -352,7 +447,7 @@ pub async fn week(conn: &mut Conn, since: DateTime<Utc>) -> Result<Week, StoreEr
     let row = sqlx::query!(
         "SELECT COUNT(*) FILTER (WHERE outcome = 'verified') AS completed, \
          COUNT(*) FILTER (WHERE outcome NOT IN ('transient', 'stopped', 'cancelled')) AS ended, \
-         COALESCE(SUM(ended_at - started_at) FILTER (WHERE outcome = 'verified'), 0) AS \"shipped!: i64\", \
+         COALESCE(SUM(ended_at - started_at - waited_ms) FILTER (WHERE outcome = 'verified'), 0) AS \"shipped!: i64\", \
          (SELECT COUNT(*) FROM problem JOIN session ON session.id = problem.session_id \
           WHERE fixed IS NOT NULL AND session.started_at >= ?1) AS fixed \
          FROM build WHERE ended_at >= ?1",

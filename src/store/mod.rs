@@ -11,10 +11,10 @@ pub mod builds;
 pub mod buttons;
 pub mod checks;
 pub mod control;
-
 pub mod health;
 pub mod inbox;
 pub mod outbox;
+pub mod providers;
 pub mod runs;
 pub mod sessions;
 pub mod snapshot;

@@ -1,6 +1,7 @@
 //! Runs: supervised commands. A row is written before a run is launched and says which folder is its own.
 
-use super::{Conn, StoreError, expect_one, from_json_opt, ms, time, time_opt, to_json, word, word_opt};
+use super::{Conn, StoreError, expect_one, from_json_opt, ms, small, time, time_opt, to_json, word, word_opt};
+use crate::domain::agent::AgentReport;
 use crate::domain::build::{Run, RunEnding, RunOwner, RunStep, StopReason, TestCounts};
 use crate::domain::id::{BuildId, CheckId, RunId};
 use chrono::{DateTime, Utc};
@@ -16,6 +17,8 @@ struct Row {
     ending: Option<String>,
     counts: Option<String>,
     measured: Option<f64>,
+    round: i64,
+    report: Option<String>,
 }
 
 impl TryFrom<Row> for Run {
@@ -36,6 +39,8 @@ impl TryFrom<Row> for Run {
             stop_requested: word_opt(row.stop_requested.as_deref())?,
             counts: from_json_opt(row.counts.as_deref())?,
             measured: row.measured,
+            round: small(row.round)?,
+            report: from_json_opt(row.report.as_deref())?,
         })
     }
 }
@@ -44,8 +49,8 @@ macro_rules! select {
     ($tail:tt $(, $argument:expr)*) => {
         sqlx::query_as!(
             Row,
-            "SELECT id, owner_kind, owner_id, step, started_at, stop_requested, ended_at, ending, counts, measured FROM run "
-            + $tail $(, $argument)*
+            "SELECT id, owner_kind, owner_id, step, started_at, stop_requested, ended_at, ending, counts, measured, \
+             round, report FROM run " + $tail $(, $argument)*
         )
     };
 }
@@ -57,20 +62,22 @@ fn owner_words(owner: RunOwner) -> (&'static str, i64) {
     }
 }
 
-/// Writes down that a run is about to be launched. A second run of the same step is refused by the schema.
+/// Writes down that a run is about to be launched. A second run of the same step and round is refused by the schema.
 pub async fn insert(
     conn: &mut Conn,
     owner: RunOwner,
     step: RunStep,
+    round: u32,
     log_path: &str,
     now: DateTime<Utc>,
 ) -> Result<RunId, StoreError> {
     let ((kind, id), step, now) = (owner_words(owner), step.as_str(), ms(now));
     let result = sqlx::query!(
-        "INSERT INTO run (owner_kind, owner_id, step, started_at, log_path) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO run (owner_kind, owner_id, step, round, started_at, log_path) VALUES (?, ?, ?, ?, ?, ?)",
         kind,
         id,
         step,
+        round,
         now,
         log_path
     )
@@ -95,6 +102,16 @@ pub async fn current(conn: &mut Conn) -> Result<Vec<Run>, StoreError> {
     .into_iter()
     .map(Run::try_from)
     .collect()
+}
+
+/// The agent's runs of a build that have ended, oldest first.
+pub async fn rounds(conn: &mut Conn, build: BuildId) -> Result<Vec<Run>, StoreError> {
+    select!("WHERE owner_kind = 'build' AND owner_id = ? AND step = 'agent' AND ended_at IS NOT NULL ORDER BY round", build.0)
+        .fetch_all(conn)
+        .await?
+        .into_iter()
+        .map(Run::try_from)
+        .collect()
 }
 
 /// The log of a build's or check's newest run.
@@ -152,14 +169,17 @@ pub struct Ended {
     pub counts: Option<TestCounts>,
     /// What a measure run printed.
     pub measured: Option<f64>,
+    /// What was understood of an agent's output.
+    pub report: Option<AgentReport>,
 }
 
 /// Records a run's end, once.
 pub async fn end(conn: &mut Conn, id: RunId, seen: &Ended, now: DateTime<Utc>) -> Result<(), StoreError> {
     let (ending, counts, now) = (to_json(&seen.ending)?, seen.counts.as_ref().map(to_json).transpose()?, ms(now));
+    let report = seen.report.as_ref().map(to_json).transpose()?;
     let elapsed = i64::try_from(seen.elapsed_ms).unwrap_or(i64::MAX);
     let result = sqlx::query!(
-        "UPDATE run SET ended_at = ?, ending = ?, elapsed_ms = ?, leftovers = ?, counts = ?, measured = ? \
+        "UPDATE run SET ended_at = ?, ending = ?, elapsed_ms = ?, leftovers = ?, counts = ?, measured = ?, report = ? \
          WHERE id = ? AND ended_at IS NULL",
         now,
         ending,
@@ -167,6 +187,7 @@ pub async fn end(conn: &mut Conn, id: RunId, seen: &Ended, now: DateTime<Utc>) -
         seen.leftovers,
         counts,
         seen.measured,
+        report,
         id.0
     )
     .execute(conn)

@@ -1,6 +1,6 @@
 //! The planner's look at the whole state, read in one transaction.
 
-use super::{Conn, StoreError, approvals, builds, checks, control, health, runs, sessions, tasks};
+use super::{Conn, StoreError, approvals, builds, checks, control, health, providers, runs, sessions, tasks};
 use crate::domain::plan::{Effect, Snapshot};
 use crate::domain::settings::Settings;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -30,13 +30,18 @@ pub async fn load(
     let every = TimeDelta::from_std(settings.sample_every).unwrap_or(TimeDelta::seconds(30));
     // A clock set back leaves samples from the future; they must not keep the next one away, nor ask for one for ever.
     let last = samples.iter().rev().map(|sample| sample.at).find(|at| *at <= now);
+    let sessions = sessions::current(conn, now).await?;
+    let mut spent = BTreeMap::new();
+    for session in &sessions {
+        spent.insert(session.id, builds::used_in(conn, session.id).await?);
+    }
     Ok(Snapshot {
         settings: Arc::clone(settings),
         installed_at: control::read_installed_at(conn).await?,
         nights_seen: sessions::dates_seen(conn).await?,
         skipped: control::skipped(conn, today - TimeDelta::days(70)).await?,
         paused: control::paused(conn).await?,
-        sessions: sessions::current(conn, now).await?,
+        sessions,
         tasks: tasks::waiting(conn).await?,
         completed,
         gone,
@@ -47,6 +52,8 @@ pub async fn load(
         sample_due: last.map_or(now, |at| at + every),
         samples: samples.into_iter().filter(|sample| sample.at <= now).collect(),
         throttles: health::open_throttles(conn).await?,
+        providers: providers::all(conn).await?,
+        spent,
         in_flight,
     })
 }

@@ -24,6 +24,7 @@ pub(super) fn command(name: &str, rest: &str, ctx: &ParseContext<'_>) -> Result<
             let (number, reason) = first_word(rest);
             Command::Reject { task: task_number(number, "/reject 3 too early")?, reason: reason.trim().to_owned() }
         }
+        "answer" => answer(rest)?,
         "status" => alone(Command::Status, rest, "/status")?,
         "brief" => alone(Command::Brief, rest, "/brief")?,
         "report" => alone(Command::Report, rest, "/report")?,
@@ -47,6 +48,17 @@ pub(super) fn command(name: &str, rest: &str, ctx: &ParseContext<'_>) -> Result<
         "review" => alone(Command::Review, rest, "/review")?,
         _ => return Err(unknown(name)),
     })
+}
+
+fn answer(rest: &str) -> Result<Command, ParseError> {
+    const USAGE: &str = "/answer 12 use the second one";
+    let (number, text) = first_word(rest);
+    let task = task_number(number, USAGE)?;
+    let text = text.trim().to_owned();
+    if text.is_empty() {
+        return Err(ParseError::new(format!("/answer needs your answer after the number. Try: {USAGE}")));
+    }
+    Ok(Command::Answer { task, text })
 }
 
 fn unknown(name: &str) -> ParseError {

@@ -68,6 +68,13 @@ const TOPICS: &[Topic] = &[
         examples: &["/snooze 3"],
     },
     Topic {
+        name: "answer",
+        section: DECIDE,
+        usage: "/answer 12 your answer",
+        what: "Answers what an agent asked; it goes on with it, in the same session. A reply to its question does the same.",
+        examples: &["/answer 12 keep the old format"],
+    },
+    Topic {
         name: "review",
         section: DECIDE,
         usage: "/review",

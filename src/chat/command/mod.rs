@@ -110,6 +110,13 @@ pub enum Command {
     Undo(TaskId),
     /// Do not ask about a locked task for a day.
     Snooze(TaskId),
+    /// What an agent asked is answered.
+    Answer {
+        /// Which task.
+        task: TaskId,
+        /// As typed; never empty.
+        text: String,
+    },
     /// Show what waits for a decision.
     Review,
     /// Text without a slash, as typed: ask "add this?".

@@ -124,6 +124,8 @@ fn usual(outcome: Option<Outcome>) -> &'static str {
     match outcome {
         Some(Outcome::Verified) => "it was verified",
         Some(Outcome::Unverified) => "nothing could prove that it works",
+        Some(Outcome::Denied) => "something its agent asked for was denied",
+        Some(Outcome::OverBudget) => "its budget was used up",
         Some(Outcome::TestsFailed) => "its tests fail",
         Some(Outcome::Flaky) => "its tests failed once and passed once",
         Some(Outcome::NoChange) => "the agent ended and left nothing changed",

@@ -2,12 +2,12 @@
 
 use super::phrase::{change_lines, ready_line, tests_line, title, titled, why};
 use super::{BriefButton, MakeButton, Night, SECTION_ITEMS};
-use crate::domain::build::BuildStep;
-use crate::domain::facts::{BuildFact, NightFacts, Standing, TaskNight};
+use crate::domain::build::{BuildStep, Wait};
+use crate::domain::facts::{BuildFact, NightFacts, Standing, TaskNight, ThrottleFact};
 use crate::domain::message::{Item, Message};
 use crate::domain::pattern;
 use crate::domain::task::Task;
-use crate::domain::words::{clock, clock_12, counted, file_name, hours, one_decimal, plain, span};
+use crate::domain::words::{capital, clock, clock_12, counted, file_name, hours, one_decimal, plain, span};
 
 /// Longest quote of an agent, in characters.
 const QUOTE_CHARS: usize = 500;
@@ -23,15 +23,18 @@ pub(super) fn add(message: Message, night: &Night<'_>, buttons: &mut MakeButton<
         .section("🔴 Red before anything was built", red_bases(facts))
         .section("🚀 What shipped", shipped)
         .section("🏗️ Still building", tasks(night, Standing::Building, building))
+        .section("🅿️ Parked", parked(night))
         .section("🔁 Will be tried again", tasks(night, Standing::Again, again))
         .section("❌ Failed", tasks(night, Standing::Failed, failed))
         .section("⏹️ Stopped", tasks(night, Standing::Stopped, stopped))
+        .section("🚫 Something was denied", tasks(night, Standing::Denied, unproven))
         .section("❔ Unverified", tasks(night, Standing::Unproven, unproven))
         .section("🔧 Auto-fixed", fixed(night))
         .section("📊 Patterns", patterns(night))
         .section("🔒 Needs you", needs_you(night, buttons))
         .section("🗒️ Queue", queue)
-        .section("⏸️ Throttled", throttled(night))
+        .section("⏸️ Throttled", stretches(night, &facts.throttles))
+        .section("⏳ Usage limits", stretches(night, &facts.closures))
         .section("📝 Notes", notes(night))
 }
 
@@ -177,6 +180,7 @@ fn needs_you(night: &Night<'_>, buttons: &mut MakeButton<'_>) -> Vec<Item> {
         item.evidence.extend(log_line(task.last));
         items.push(item);
     }
+    items.extend(questions(night));
     // Buttons are stored as they are made, so none is made for a task that is only counted.
     let room = SECTION_ITEMS.saturating_sub(items.len()).max(5);
     items.extend(facts.waiting_approval.iter().take(room).map(|task| locked(task, buttons)));
@@ -207,9 +211,38 @@ fn queue_line(open: u32, ready: u32) -> String {
     }
 }
 
-fn throttled(night: &Night<'_>) -> Vec<Item> {
+/// Builds that wait for their provider, those of earlier nights included.
+fn parked(night: &Night<'_>) -> Vec<Item> {
+    let before = night.facts.parked_before.iter().filter(|fact| fact.standing() == Standing::Parked);
+    let own = night.standing(Standing::Parked).map(|(task, _)| task.last);
+    capped(own.chain(before).map(|fact| {
+        let mut item = Item::new("🅿️", titled(fact));
+        if let Some(Wait::Provider { why }) = &fact.build.wait {
+            item.evidence.push(capital(&plain(why, 200)));
+        }
+        item.evidence.push("Goes on by itself, in the same session; no attempt is counted".into());
+        item
+    }))
+}
+
+/// Agents' questions, those of earlier nights included.
+fn questions(night: &Night<'_>) -> Vec<Item> {
+    let before = night.facts.parked_before.iter().filter(|fact| fact.standing() == Standing::Asking);
+    let own = night.standing(Standing::Asking).map(|(task, _)| task.last);
+    let asks = own.chain(before).map(|fact| {
+        let mut item = Item::new("💬", format!("{} asks you", titled(fact)));
+        if let Some(Wait::Answer { question, .. }) = &fact.build.wait {
+            item.quote = plain(question, QUOTE_CHARS);
+        }
+        item.evidence.push(format!("/answer {} and your answer; it goes on with it", fact.task.id));
+        item
+    });
+    asks.collect()
+}
+
+fn stretches(night: &Night<'_>, stretches: &[ThrottleFact]) -> Vec<Item> {
     let zone = night.facts.zone;
-    capped(night.facts.throttles.iter().map(|throttle| {
+    capped(stretches.iter().map(|throttle| {
         let from = clock(throttle.from, zone);
         let when = match throttle.until {
             Some(until) => format!("{from}–{}", clock(until, zone)),
@@ -217,6 +250,18 @@ fn throttled(night: &Night<'_>) -> Vec<Item> {
         };
         Item::new("⏸️", format!("{when}: {}", plain(&throttle.reason, 200)))
     }))
+}
+
+/// What agents used, of those that say so.
+fn used(facts: &NightFacts) -> Option<String> {
+    let mut parts = vec![];
+    if facts.used.usd >= 0.005 {
+        parts.push(format!("US$ {:.2}", facts.used.usd));
+    }
+    if facts.used.tokens > 0 {
+        parts.push(format!("{} tokens", crate::domain::format::count(facts.used.tokens)));
+    }
+    (!parts.is_empty()).then(|| format!("Agents used {}", parts.join(", ")))
 }
 
 fn notes(night: &Night<'_>) -> Vec<Item> {
@@ -234,6 +279,10 @@ fn notes(night: &Night<'_>) -> Vec<Item> {
     for date in &facts.missed_dates {
         lines.push(("📭", format!("The night of {} was missed", date.format("%-d %B"))));
     }
+    for fact in &facts.builds {
+        lines.extend(fact.build.loose.as_deref().map(|loose| ("🔓", format!("#{} ran {}", fact.task.id, plain(loose, 200)))));
+    }
+    lines.extend(used(facts).map(|used| ("🪙", used)));
     if facts.stopped_by_owner {
         lines.push(("⏹️", "You stopped the night".into()));
     }

@@ -1,7 +1,8 @@
 //! How a build walks from its clone to its outcome.
 
 use super::runs::{TRY_AGAIN, describe, stop_due};
-use super::{Action, BuildEnd, Effect, Snapshot, TaskAfter};
+use super::{Action, BuildEnd, Effect, Snapshot, TaskAfter, resume};
+use crate::domain::agent::AgentOutcome;
 use crate::domain::build::{Build, BuildStep, HostFailure, Outcome, Run, RunEnding, RunOwner, RunStep, StopReason};
 use crate::domain::settings::Project;
 use crate::domain::task::{Task, TaskKind};
@@ -25,6 +26,19 @@ fn project<'a>(world: &'a Snapshot, task: &Task) -> Option<&'a Project> {
     task.spec.project.as_deref().and_then(|name| world.settings.project(name))
 }
 
+/// How an agent ended whose result is checked.
+enum Clean {
+    /// All is there, as far as it knows.
+    Whole,
+    /// Something may be missing: the outcome that says so, and why.
+    Short(Outcome, String),
+}
+
+/// Whether the agent's own end is to be believed: nobody else ended it.
+fn ended_by_itself(ending: &RunEnding) -> bool {
+    matches!(ending, RunEnding::Exited { .. } | RunEnding::Signaled { .. })
+}
+
 struct Walk<'a> {
     world: &'a Snapshot,
     build: &'a Build,
@@ -44,6 +58,7 @@ impl Walk<'_> {
             BuildStep::Preparing => self.preparing(task),
             BuildStep::SettingUp => self.setting_up(),
             BuildStep::Working => self.working(task),
+            BuildStep::Parked => self.parked(),
             BuildStep::Collecting => self.collecting(task),
             BuildStep::Checking => self.checking(task),
             BuildStep::Ended => None,
@@ -110,13 +125,30 @@ impl Walk<'_> {
         if task.spec.kind == TaskKind::Action {
             return self.end_action(ending);
         }
-        match ending {
-            RunEnding::Exited { code: TRY_AGAIN } | RunEnding::Lost | RunEnding::NotStarted { .. } => {
+        let Some(run) = self.world.agent_run(self.build) else { return None };
+        let report = run.report.as_ref().filter(|_| ended_by_itself(ending));
+        if let Some(report) = report
+            && self.asked_to_stop().is_none()
+            && let Some(parked) = resume::park(self.world, self.build, run, report, self.now)
+        {
+            return Some(parked);
+        }
+        match (ending, report.map(|report| report.outcome)) {
+            (RunEnding::Lost | RunEnding::NotStarted { .. } | RunEnding::Silent, _) => {
                 self.end_badly(&format!("the agent {}", describe(ending)), ending)
+            }
+            (_, Some(AgentOutcome::Transient | AgentOutcome::Interrupted | AgentOutcome::Hung)) => {
+                self.end_transient(&report.map(|report| report.why.clone()).unwrap_or_default())
             }
             // However it ended, what it left is collected: nothing is lost, even of a build that was stopped.
             _ => self.advance(BuildStep::Collecting),
         }
+    }
+
+    /// A build that waits holds no permit; only a stop moves it from here, and what it has done so far is collected. It
+    /// goes on where new builds are chosen.
+    fn parked(&self) -> Option<Action> {
+        self.asked_to_stop().and_then(|_| self.advance(BuildStep::Collecting))
     }
 
     fn collecting(&self, task: &Task) -> Option<Action> {
@@ -124,23 +156,64 @@ impl Walk<'_> {
         if self.build.change.is_none() && failure.is_none() {
             return self.begin(Effect::Collect(self.build.id));
         }
-        match self.world.run(self.owner(), RunStep::Agent).and_then(Run::ending) {
-            Some(RunEnding::Exited { code: 0 }) => {}
+        let Some((run, ending)) = self.world.agent_run(self.build).and_then(|run| Some((run, run.ending()?))) else {
+            return self.end(Outcome::Failed, "the agent's end was never seen");
+        };
+        let clean = match self.agent_end(run, ending) {
+            Ok(clean) => clean,
             // What could not be collected of a build that was stopped or failed is no reason to try it again.
-            Some(ending) => {
+            Err(text) => {
                 let lost = failure.map(|failure| format!("; what it left could not be collected: {}", failure.text));
-                return self.end_badly(&format!("the agent {}{}", describe(ending), lost.unwrap_or_default()), ending);
+                return self.end_badly(&format!("{text}{}", lost.unwrap_or_default()), ending);
             }
-            None => return self.end(Outcome::Failed, "the agent's end was never seen"),
-        }
+        };
         if let Some(failure) = failure {
             return self.end_host_failure(failure);
         }
         let change = self.build.change.as_ref()?;
         if self.build.result.is_none() && (task.spec.kind == TaskKind::Code || change.files == 0) {
-            return self.end(Outcome::NoChange, "the agent ended without changing anything");
+            return match clean {
+                Clean::Whole => self.end(Outcome::NoChange, "the agent ended without changing anything"),
+                Clean::Short(outcome, why) => self.end(outcome, &format!("{why}; nothing was changed")),
+            };
         }
         self.advance(BuildStep::Checking)
+    }
+
+    /// Whether the agent ended in a way whose result is worth a check; if not, how it ended, in words.
+    fn agent_end(&self, run: &Run, ending: &RunEnding) -> Result<Clean, String> {
+        let stopped_for_budget =
+            matches!(ending, RunEnding::Stopped { reason } if reason.parse() == Ok(StopReason::Budget));
+        let report = run.report.as_ref().filter(|_| ended_by_itself(ending));
+        if self.build.stop_requested.is_some() {
+            return Err("the agent was stopped by the owner".into());
+        }
+        match report.map(|report| report.outcome) {
+            _ if stopped_for_budget => {
+                let cap = super::budget::of_build(self.world, self.build);
+                Ok(Clean::Short(Outcome::OverBudget, cap.unwrap_or_else(|| "its budget was used up".into())))
+            }
+            Some(AgentOutcome::Success) => Ok(Clean::Whole),
+            Some(AgentOutcome::Denied) => {
+                Ok(Clean::Short(Outcome::Denied, report.map(|report| report.why.clone()).unwrap_or_default()))
+            }
+            Some(AgentOutcome::Budget) => {
+                Ok(Clean::Short(Outcome::OverBudget, report.map(|report| report.why.clone()).unwrap_or_default()))
+            }
+            Some(_) => Err(report.map(|report| report.why.clone()).unwrap_or_default()),
+            None => Err(format!("the agent {}", describe(ending))),
+        }
+    }
+
+    /// Ends a build whose result was checked: a result that may be short of something is never counted as verified.
+    fn end_checked(&self, outcome: Outcome, text: &str) -> Option<Action> {
+        let clean = self.world.agent_run(self.build).and_then(|run| self.agent_end(run, run.ending()?).ok());
+        match clean {
+            Some(Clean::Short(short, why)) if outcome != Outcome::Failed => {
+                self.end(short, &format!("{why}; what it left: {text}"))
+            }
+            _ => self.end(outcome, text),
+        }
     }
 
     fn checking(&self, task: &Task) -> Option<Action> {
@@ -159,16 +232,17 @@ impl Walk<'_> {
         }
         let base = super::checks::base_verdict(self.world, check);
         let judgement = judge(base, verdict);
-        self.end(judgement.outcome, &judgement.text)
+        self.end_checked(judgement.outcome, &judgement.text)
     }
 
     fn check_artifact(&self, task: &Task) -> Option<Action> {
         if task.spec.command.is_empty() {
-            return self.end(Outcome::Unverified, "the files are kept; the task has no check command to prove them");
+            return self
+                .end_checked(Outcome::Unverified, "the files are kept; the task has no check command to prove them");
         }
         match self.run_to_end(RunStep::Verify) {
             Err(action) => action,
-            Ok(RunEnding::Exited { code: 0 }) => self.end(Outcome::Verified, "its check command passed"),
+            Ok(RunEnding::Exited { code: 0 }) => self.end_checked(Outcome::Verified, "its check command passed"),
             Ok(ending) => {
                 let text = format!("its check command {}", describe(ending));
                 match ending {
@@ -176,7 +250,7 @@ impl Walk<'_> {
                     RunEnding::Stopped { .. } | RunEnding::Lost | RunEnding::NotStarted { .. } => {
                         self.end_badly(&text, ending)
                     }
-                    _ => self.end(Outcome::TestsFailed, &text),
+                    _ => self.end_checked(Outcome::TestsFailed, &text),
                 }
             }
         }
@@ -184,7 +258,9 @@ impl Walk<'_> {
 
     /// The ending of this step's run; until there is one, what to do about it.
     fn run_to_end(&self, step: RunStep) -> Result<&RunEnding, Option<Action>> {
-        match self.world.run(self.owner(), step) {
+        let run =
+            if step == RunStep::Agent { self.world.agent_run(self.build) } else { self.world.run(self.owner(), step) };
+        match run {
             None => Err(self.stopped_before_work().or(Some(Action::Launch { owner: self.owner(), step }))),
             Some(run) => run
                 .ending()
@@ -206,11 +282,12 @@ impl Walk<'_> {
 
     fn end_badly(&self, text: &str, ending: &RunEnding) -> Option<Action> {
         match ending {
-            RunEnding::Exited { code: TRY_AGAIN } | RunEnding::Lost => self.end_transient(text),
+            RunEnding::Exited { code: TRY_AGAIN } | RunEnding::Lost | RunEnding::Silent => self.end_transient(text),
             RunEnding::TimedOut => self.end(Outcome::TimedOut, text),
             RunEnding::Stopped { reason } => match reason.parse() {
                 Ok(StopReason::Disk) if self.asked_to_stop().is_none() => self.end_cancelled(text),
                 Ok(StopReason::TimeLimit) => self.end(Outcome::TimedOut, text),
+                Ok(StopReason::Budget) => self.end(Outcome::OverBudget, text),
                 Ok(StopReason::Disk | StopReason::Owner) | Err(_) => self.end(Outcome::Stopped, text),
             },
             _ => self.end(Outcome::Failed, text),

@@ -1,11 +1,13 @@
 //! Which task next: what stands in a task's way, and the order of those with nothing in the way.
 
-use super::{Action, NewBuild, Snapshot};
+use super::{Action, NewBuild, Resumption, Snapshot, budget, resume};
+use crate::domain::build::{Build, BuildStep, Wait};
 use crate::domain::id::TaskId;
+use crate::domain::provider::Room;
 use crate::domain::session::{Session, SessionKind};
 use crate::domain::task::{Task, TaskKind, TaskState};
 use crate::domain::throttle::Permits;
-use crate::domain::words::clock;
+use crate::domain::words::{clock, day_clock};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use std::collections::BTreeSet;
@@ -20,6 +22,25 @@ pub enum Standing {
     },
     /// Being built.
     Building,
+    /// Its build waits for its provider, or for room to go on.
+    Parked {
+        /// Not before then, and whether that is the reset the provider stated; none: as soon as there is room.
+        until: Option<(DateTime<Utc>, bool)>,
+        /// What was said.
+        why: String,
+    },
+    /// Its agent asked something and waits for the answer.
+    Asks {
+        /// What it asks.
+        question: String,
+    },
+    /// No agent that may build it can be used.
+    AgentClosed {
+        /// Not before then, and whether that is a stated reset.
+        until: (DateTime<Utc>, bool),
+        /// Which agent, and why.
+        why: String,
+    },
     /// Something is still being asked about it.
     Draft,
     /// Needs a tap.
@@ -47,9 +68,19 @@ impl Standing {
             Self::Ready { approved: true } => "ready, approved".into(),
             Self::Ready { approved: false } => "ready, auto-approved".into(),
             Self::Building => "being built".into(),
+            Self::Parked { until: None, why } => format!("parked: {why}"),
+            Self::Parked { until: Some((at, true)), why } => format!("parked until {}: {why}", day_clock(*at, zone)),
+            Self::Parked { until: Some((at, false)), why } => {
+                format!("parked, looked at again at {}: {why}", day_clock(*at, zone))
+            }
+            Self::Asks { question } => format!("waits for your answer: {question}"),
+            Self::AgentClosed { until: (at, true), why } => format!("not before {}: {why}", day_clock(*at, zone)),
+            Self::AgentClosed { until: (at, false), why } => {
+                format!("{why}; looked at again at {}", day_clock(*at, zone))
+            }
             Self::Draft => "waits for your answer".into(),
             Self::Locked { why } => format!("locked: {why}"),
-            Self::NotBefore(at) => format!("not before {}", at.with_timezone(&zone).format("%a %H:%M")),
+            Self::NotBefore(at) => format!("not before {}", day_clock(*at, zone)),
             Self::RetryAt(at) => format!("tried again at {}", clock(*at, zone)),
             Self::DependsOn(tasks) => format!("waits for {}", ids(tasks)),
             Self::DependencyFailed(tasks) => {
@@ -65,8 +96,10 @@ pub fn standing(world: &Snapshot, task: &Task, now: DateTime<Utc>) -> Standing {
     if task.state == TaskState::Draft {
         return Standing::Draft;
     }
-    if world.builds.iter().any(|build| build.task == task.id) {
-        return Standing::Building;
+    match world.builds.iter().find(|build| build.task == task.id) {
+        Some(build) if build.step == BuildStep::Parked => return resume::standing(world, build, now),
+        Some(_) => return Standing::Building,
+        None => {}
     }
     if let Some(trouble) = misconfigured(world, task) {
         return Standing::Misconfigured(trouble);
@@ -91,8 +124,42 @@ pub fn standing(world: &Snapshot, task: &Task, now: DateTime<Utc>) -> Standing {
     match (task.spec.not_before, task.retry_at) {
         (Some(at), _) if at > now => Standing::NotBefore(at),
         (_, Some(at)) if at > now => Standing::RetryAt(at),
-        _ => Standing::Ready { approved },
+        _ => match agent_for(world, task, &[], now) {
+            Err(closed) => closed,
+            Ok(_) => Standing::Ready { approved },
+        },
     }
+}
+
+/// The agent a new build of this task is given: the one it asks for, or the first of those named to step in that can be
+/// used. None for an action. `started` are the agents of builds planned in the same look.
+fn agent_for(
+    world: &Snapshot,
+    task: &Task,
+    started: &[Option<String>],
+    now: DateTime<Utc>,
+) -> Result<Option<String>, Standing> {
+    if task.spec.kind == TaskKind::Action {
+        return Ok(None);
+    }
+    let settings = &world.settings;
+    let Some(first) = settings.agent_for(task.spec.project.as_deref(), task.spec.agent.as_deref()) else {
+        return Ok(None);
+    };
+    let mut soonest: Option<((DateTime<Utc>, bool), String)> = None;
+    for agent in std::iter::once(first.name.as_str()).chain(first.fallback.iter().map(String::as_str)) {
+        let begun = started.iter().filter(|name| name.as_deref() == Some(agent)).count();
+        match resume::room(world, agent, begun, now) {
+            Room::Free | Room::Probe => return Ok(Some(agent.to_owned())),
+            Room::Closed { until, known, why } => {
+                if soonest.as_ref().is_none_or(|(known, _)| until < known.0) {
+                    soonest = Some(((until, known), format!("{agent}: {why}")));
+                }
+            }
+        }
+    }
+    let (until, why) = soonest.unwrap_or(((now, false), "no agent".into()));
+    Err(Standing::AgentClosed { until, why })
 }
 
 /// Why a task needs an approval, whether or not it has one. Actions always do; what the text asks for can add a lock,
@@ -160,35 +227,96 @@ pub fn ready(world: &Snapshot, now: DateTime<Utc>) -> Vec<(&Task, bool)> {
 pub(super) fn may_still_run(world: &Snapshot, task: &Task, session: &Session) -> bool {
     match standing(world, task, session.spawn_until) {
         Standing::Ready { .. } | Standing::Building => true,
+        Standing::Parked { until, .. } => until.is_none(),
         Standing::DependsOn(ids) => ids.iter().all(|id| world.builds.iter().any(|build| build.task == *id)),
         _ => false,
     }
 }
 
-/// Starts builds while permits are free.
+/// Starts builds while permits are free; those that have begun and can go on come first.
 pub(super) fn spawn(world: &Snapshot, permits: &Permits, now: DateTime<Utc>, actions: &mut Vec<Action>) {
-    let mut free = permits.max.saturating_sub(world.builds.len());
+    let mut free = permits.max.saturating_sub(world.running().count());
     if free == 0 || !world.sessions.iter().any(|session| session.may_spawn(now)) {
         return;
     }
-    let mut started: Vec<&Task> = Vec::new();
-    let mut based: BTreeSet<(i64, &str)> = BTreeSet::new();
-    for (task, approved) in ready(world, now) {
-        if free == 0 {
-            break;
-        }
-        let Some(session) = session_for(world, task, now) else { continue };
-        if project_is_full(world, &started, task) {
-            continue;
-        }
-        if let Some(project) = needs_base_check(world, session, task)
-            && based.insert((session.id.0, project))
+    let mut started = Started::default();
+    for build in world.builds.iter().filter(|build| build.step == BuildStep::Parked) {
+        if free > 0
+            && let Some(task) = world.task(build.task)
+            && resume::may_go_on(world, build, started.with(build.agent.as_deref()), now)
+            && let Some(session) = open_for(world, &started, task, now)
         {
-            actions.push(Action::StartBaseCheck { session: session.id, project: project.to_owned() });
+            base_check(world, session, task, &mut started, actions);
+            actions.push(Action::ResumeBuild(resumption(build, session, permits)));
+            started.take(task, build.agent.clone());
+            free -= 1;
         }
-        actions.push(Action::StartBuild(new_build(world, session, task, approved, permits)));
-        started.push(task);
-        free -= 1;
+    }
+    for (task, approved) in ready(world, now) {
+        if free > 0
+            && let Ok(agent) = agent_for(world, task, &started.agents, now)
+            && let Some(session) = open_for(world, &started, task, now)
+        {
+            base_check(world, session, task, &mut started, actions);
+            actions.push(Action::StartBuild(new_build(world, session, task, approved, agent.clone(), permits)));
+            started.take(task, agent);
+            free -= 1;
+        }
+    }
+}
+
+/// What one look has already decided to start.
+#[derive(Default)]
+struct Started<'a> {
+    tasks: Vec<&'a Task>,
+    agents: Vec<Option<String>>,
+    based: BTreeSet<(i64, &'a str)>,
+}
+
+impl<'a> Started<'a> {
+    fn take(&mut self, task: &'a Task, agent: Option<String>) {
+        self.tasks.push(task);
+        self.agents.push(agent);
+    }
+
+    fn with(&self, agent: Option<&str>) -> usize {
+        self.agents.iter().filter(|name| agent.is_some() && name.as_deref() == agent).count()
+    }
+}
+
+/// The session this task may be built in now, if it has room and money for it.
+fn open_for<'a>(world: &'a Snapshot, started: &Started<'_>, task: &Task, now: DateTime<Utc>) -> Option<&'a Session> {
+    let session = session_for(world, task, now)?;
+    let held = project_is_full(world, &started.tasks, task) || budget::of_night(world, session.id).is_some();
+    (!held).then_some(session)
+}
+
+fn base_check<'a>(
+    world: &Snapshot,
+    session: &Session,
+    task: &'a Task,
+    started: &mut Started<'a>,
+    actions: &mut Vec<Action>,
+) {
+    if let Some(project) = needs_base_check(world, session, task)
+        && started.based.insert((session.id.0, project))
+    {
+        actions.push(Action::StartBaseCheck { session: session.id, project: project.to_owned() });
+    }
+}
+
+fn resumption(build: &Build, session: &Session, permits: &Permits) -> Resumption {
+    let why = match &build.wait {
+        Some(Wait::Answer { .. }) => "the owner has answered",
+        _ => "its agent can be used again",
+    };
+    Resumption {
+        build: build.id,
+        task: build.task,
+        session: session.id,
+        round_before: build.round,
+        permits: permits.max,
+        why: why.into(),
     }
 }
 
@@ -209,7 +337,7 @@ fn project_is_full(world: &Snapshot, started: &[&Task], task: &Task) -> bool {
     };
     let of_project = |other: &Task| other.spec.project.as_deref() == Some(project.name.as_str());
     // A dropped task's project is not known any more: until its build has ended it counts everywhere.
-    let running = world.builds.iter().filter(|b| world.task(b.task).is_none_or(of_project)).count();
+    let running = world.running().filter(|b| world.task(b.task).is_none_or(of_project)).count();
     let most = project.max_builds.unwrap_or(usize::MAX);
     running + started.iter().filter(|task| of_project(task)).count() >= most
 }
@@ -227,7 +355,14 @@ fn needs_base_check<'a>(world: &Snapshot, session: &Session, task: &'a Task) -> 
     (wanted && !exists).then_some(name)
 }
 
-fn new_build(world: &Snapshot, session: &Session, task: &Task, approved: bool, permits: &Permits) -> NewBuild {
+fn new_build(
+    world: &Snapshot,
+    session: &Session,
+    task: &Task,
+    approved: bool,
+    agent: Option<String>,
+    permits: &Permits,
+) -> NewBuild {
     let needs_approval = lock(world, task).is_some();
     let source = match (needs_approval, approved) {
         (true, true) => "approved by the owner",
@@ -240,11 +375,12 @@ fn new_build(world: &Snapshot, session: &Session, task: &Task, approved: bool, p
         attempts_before: task.attempts,
         needs_approval,
         on_top_of: single_base(world, task),
+        agent,
         permits: permits.max,
         why: format!(
             "{}, {source}, {} of {} permits taken",
             task.spec.priority.as_str().to_lowercase(),
-            world.builds.len(),
+            world.running().count(),
             permits.max
         ),
     }

@@ -6,17 +6,22 @@
 //!
 //! Left out on purpose: forecasting. The order is priority, then age; see [`choice`].
 
+pub mod budget;
 pub mod builds;
 pub mod checks;
 pub mod choice;
 pub mod night;
 pub mod pressure;
+mod resume;
 pub mod runs;
 mod wake;
 
 use super::approval::Approval;
-use super::build::{Build, BuildStep, Check, CheckStep, Outcome, Run, RunOwner, RunStep, StopReason, Verdict};
+use super::build::{
+    Build, BuildStep, Check, CheckStep, Outcome, Run, RunOwner, RunStep, Used, StopReason, Verdict, Wait,
+};
 use super::id::{BuildId, CheckId, RunId, SessionId, TaskId};
+use super::provider::{Block, Provider};
 use super::resource::Sample;
 use super::session::{Phase, Session, SessionKind};
 use super::settings::Settings;
@@ -62,6 +67,10 @@ pub struct Snapshot {
     pub sample_due: DateTime<Utc>,
     /// Throttle events that have not ended.
     pub throttles: Vec<OpenThrottle>,
+    /// What is known of the accounts behind agents.
+    pub providers: Vec<Provider>,
+    /// What the builds of the sessions above have used.
+    pub spent: BTreeMap<SessionId, Used>,
     /// Effects this process has under way.
     pub in_flight: BTreeSet<Effect>,
 }
@@ -164,6 +173,17 @@ pub enum Action {
     },
     /// Ends a build and says what becomes of its task.
     EndBuild(BuildEnd),
+    /// Lets a build wait for its provider or for an answer, without a permit and without counting an attempt.
+    ParkBuild {
+        /// Which.
+        build: BuildId,
+        /// What for.
+        wait: Wait,
+        /// The agent whose account can't be used, and until when not.
+        block: Option<(String, Block)>,
+    },
+    /// Lets a parked build go on.
+    ResumeBuild(Resumption),
     /// A resource ran short.
     OpenThrottle {
         /// Which.
@@ -217,6 +237,23 @@ pub struct NewSession {
     pub late_minutes: i64,
 }
 
+/// A parked build that goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resumption {
+    /// Which.
+    pub build: BuildId,
+    /// Its task.
+    pub task: TaskId,
+    /// The session that has room for it.
+    pub session: SessionId,
+    /// The round its agent was in.
+    pub round_before: u32,
+    /// Permits that were there when this was decided.
+    pub permits: usize,
+    /// Why it goes on, for the log.
+    pub why: String,
+}
+
 /// A build to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewBuild {
@@ -232,6 +269,8 @@ pub struct NewBuild {
     pub needs_approval: bool,
     /// Build on this commit instead of the base.
     pub on_top_of: Option<String>,
+    /// The agent that works on it; none for an action.
+    pub agent: Option<String>,
     /// Open builds there may be, this one included; checked again in the transaction.
     pub permits: usize,
     /// Why now, for the audit.
@@ -311,6 +350,22 @@ impl Snapshot {
     /// The run of a build or check, if it was launched.
     pub fn run(&self, owner: RunOwner, step: RunStep) -> Option<&Run> {
         self.runs.iter().find(|run| run.owner == owner && run.step == step)
+    }
+
+    /// The run of a build's agent in the round it is in, if it was launched.
+    pub fn agent_run(&self, build: &Build) -> Option<&Run> {
+        let owner = RunOwner::Build(build.id);
+        self.runs.iter().find(|run| run.owner == owner && run.step == RunStep::Agent && run.round == build.round)
+    }
+
+    /// Builds that hold a permit: all that have not ended, but for those that wait.
+    pub fn running(&self) -> impl Iterator<Item = &Build> {
+        self.builds.iter().filter(|build| build.step != BuildStep::Parked)
+    }
+
+    /// What is known of the account behind an agent.
+    pub fn provider(&self, agent: &str) -> Option<&Provider> {
+        self.providers.iter().find(|provider| provider.agent == agent)
     }
 
     /// The session of a build, if it is among those looked at.

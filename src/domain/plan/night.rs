@@ -1,6 +1,7 @@
 //! Sessions: which night is due, and how a session walks through its phases.
 
 use super::{Action, Effect, NewSession, Snapshot};
+use crate::domain::build::{Build, BuildStep};
 use crate::domain::schedule::{NIGHTS_BETWEEN_MAX, Night};
 use crate::domain::session::{Phase, Session, SessionKind};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -90,7 +91,9 @@ fn spawning_over(session: &Session, now: DateTime<Utc>) -> bool {
 }
 
 fn building(world: &Snapshot, session: &Session, now: DateTime<Utc>, actions: &mut Vec<Action>) {
-    let own_builds = world.builds.iter().any(|build| build.session == session.id);
+    // A build that waits keeps only its own task's session: a night must not wait for an answer.
+    let counts = |build: &&Build| build.step != BuildStep::Parked || session.kind == SessionKind::Single;
+    let own_builds = world.builds.iter().filter(counts).any(|build| build.session == session.id);
     let to = if session.kind == SessionKind::Single { Phase::Closed } else { Phase::Report };
     let idle =
         session.kind != SessionKind::Nightly && now >= session.spawn_at && !own_builds && !has_work(world, session);

@@ -1,7 +1,7 @@
 //! Runs in the plan: how long one may take, when one is stopped, and how its end reads.
 
 use super::{Action, Snapshot};
-use crate::domain::build::{Run, RunEnding, RunStep, StopReason};
+use crate::domain::build::{Run, RunEnding, RunOwner, RunStep, StopReason};
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// Exit status by which a command says "try again later" (sysexits.h, EX_TEMPFAIL).
@@ -20,7 +20,13 @@ pub(super) fn deadline(world: &Snapshot, run: &Run) -> Option<DateTime<Utc>> {
     (run.ended.is_none() && run.stop_requested.is_none()).then_some(run.started_at + limit)
 }
 
-/// The stop a running run has coming, if any: the owner's first, then the disk's, then the clock's.
+/// Whether an agent has used what it may.
+fn over_budget(world: &Snapshot, run: &Run) -> bool {
+    let build = world.builds.iter().find(|build| run.step == RunStep::Agent && run.owner == RunOwner::Build(build.id));
+    build.is_some_and(|build| super::budget::of_build(world, build).is_some())
+}
+
+/// The stop a running run has coming, if any: the owner's first, then the disk's, the budget's, the clock's.
 pub(super) fn stop_due(
     world: &Snapshot,
     run: &Run,
@@ -30,6 +36,7 @@ pub(super) fn stop_due(
 ) -> Option<Action> {
     let reason = asked
         .or(stop_for_disk.map(|_| StopReason::Disk))
+        .or_else(|| over_budget(world, run).then_some(StopReason::Budget))
         .or_else(|| deadline(world, run).filter(|at| now >= *at).map(|_| StopReason::TimeLimit))?;
     (run.ended.is_none() && run.stop_requested.is_none()).then_some(Action::StopRun { run: run.id, reason })
 }
@@ -41,10 +48,12 @@ pub fn describe(ending: &RunEnding) -> String {
         RunEnding::Exited { code } => format!("ended with exit status {code}"),
         RunEnding::Signaled { signal } => format!("was ended by signal {signal}"),
         RunEnding::TimedOut => "ran into its time limit".into(),
+        RunEnding::Silent => "printed nothing for too long and was ended".into(),
         RunEnding::Stopped { reason } => match reason.parse() {
             Ok(StopReason::Owner) => "was stopped by the owner".into(),
             Ok(StopReason::TimeLimit) => "ran into its time limit and was stopped".into(),
             Ok(StopReason::Disk) => "was stopped because the disk was filling".into(),
+            Ok(StopReason::Budget) => "was stopped: its budget is used up".into(),
             Err(_) => format!("was stopped ({reason})"),
         },
         RunEnding::Lost => "was lost: the machine or its supervisor went away".into(),

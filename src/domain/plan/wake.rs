@@ -15,6 +15,11 @@ pub(super) fn next(world: &Snapshot, last_night: NaiveDate, now: DateTime<Utc>) 
         wakes.extend(task.retry_at.map(|at| (at, "a retry is due")));
         wakes.extend(task.spec.not_before.map(|at| (at, "a task's not-before time has come")));
     }
+    for provider in &world.providers {
+        wakes.extend(provider.block.iter().map(|block| (block.until, "an agent's limit may have been reset")));
+        let resets = provider.windows.iter().filter_map(|window| window.resets_at);
+        wakes.extend(resets.map(|at| (at, "an agent's usage window is reset")));
+    }
     for run in &world.runs {
         wakes.extend(runs::deadline(world, run).map(|at| (at, "a run reaches its time limit")));
     }

@@ -32,6 +32,7 @@ pub(super) fn bar(fate: Fate) -> &'static str {
         Fate::Retried => "#dc9cc0",
         Fate::Stopped => "#b6c0cb",
         Fate::Unclear => "#efb02e",
+        Fate::Parked => "#c4b5f7",
     }
 }
 

@@ -43,6 +43,7 @@ fn may(role: Role, command: &Command) -> bool {
             | Command::Night(_)
             | Command::Health { fix: true }
             | Command::KeepBuilding { .. }
+            | Command::Answer { .. }
             | Command::Undo(_)
             | Command::Snooze(_)
             | Command::Plain(_) => false,

@@ -1,6 +1,7 @@
 //! Decisions about tasks: approve, reject, undo, snooze, stop, retry.
 
 use super::{queue, task_or_answer};
+use crate::domain::build::Wait;
 use crate::domain::id::TaskId;
 use crate::domain::plan::choice::{self, Standing};
 use crate::domain::task::TaskState;
@@ -151,6 +152,35 @@ pub(super) async fn snooze(
     card::redraw(engine, conn, &task, now).await?;
     let text = format!("💤 #{id} {:?} stays locked; you are asked again in the brief after the next", task.spec.title);
     Ok(Reply::line(text).with(json!({"snoozed": id})))
+}
+
+/// Answers what a task's agent asked. It goes on with the answer as soon as a session has room.
+pub(in crate::engine) async fn answer(
+    engine: &Engine,
+    conn: &mut Conn,
+    asker: Asker<'_>,
+    id: TaskId,
+    text: &str,
+    now: DateTime<Utc>,
+) -> Result<Reply, StoreError> {
+    if let Some(refusal) = super::access::owner_only(asker) {
+        return Ok(refusal);
+    }
+    let task = task_or_answer!(conn, id);
+    let build = builds::open(conn).await?.into_iter().find(|build| build.task == id);
+    let Some((build, question)) = build.and_then(|build| match build.wait.clone()? {
+        Wait::Answer { question, .. } => Some((build, question)),
+        Wait::Provider { .. } => None,
+    }) else {
+        return Ok(Reply::refuse(format!("#{id} asks nothing now. /why {id} says where it stands.")));
+    };
+    let wait = Wait::Answer { question, answer: Some(text.to_owned()) };
+    builds::set_wait(conn, build.id, &wait).await?;
+    audit::append(conn, now, asker.who, "answered", Some(id), &format!("answered its agent: {text}")).await?;
+    let open = facts::world(engine, conn, now).await?.sessions.iter().any(|session| session.may_spawn(now));
+    card::redraw(engine, conn, &task, now).await?;
+    let when = if open { "it goes on as soon as there is room" } else { "it goes on tonight" };
+    Ok(Reply::line(format!("💬 #{id}: understood, {when}")).with(json!({"answered": id})))
 }
 
 pub(super) async fn stop(

@@ -198,6 +198,10 @@ pub(in crate::engine) async fn reply_to(
     text: &str,
     now: DateTime<Utc>,
 ) -> Result<Option<Reply>, StoreError> {
+    let asked = key.strip_prefix("question:").and_then(|rest| rest.split(':').next()).and_then(|id| id.parse().ok());
+    if let Some(id) = asked.map(TaskId).filter(|_| !text.trim_start().starts_with('/')) {
+        return super::answer(engine, conn, asker, id, text.trim(), now).await.map(Some);
+    }
     let number = key.strip_prefix("card:").and_then(|rest| rest.split(':').next()).and_then(|id| id.parse().ok());
     let Some(id) = number.map(TaskId).filter(|_| !text.trim_start().starts_with('/')) else { return Ok(None) };
     let Ok(task) = super::find(conn, id).await? else { return Ok(None) };

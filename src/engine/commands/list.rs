@@ -105,6 +105,8 @@ fn matches_filter(task: &Task, standing: &Standing, filter: &str) -> bool {
     let state = match standing {
         Standing::Ready { .. } => "ready",
         Standing::Building => "building",
+        Standing::Parked { .. } => "parked",
+        Standing::Asks { .. } => "asks",
         Standing::Draft => "draft",
         Standing::Locked { .. } => "locked",
         _ => "waiting",
@@ -120,6 +122,8 @@ fn item(engine: &Engine, task: &Task, standing: &Standing) -> Item {
     let icon = match standing {
         Standing::Locked { .. } => "🔒",
         Standing::Building => "🔨",
+        Standing::Parked { .. } => "🅿️",
+        Standing::Asks { .. } => "💬",
         Standing::Ready { .. } => "✔️",
         Standing::Draft => "❔",
         _ => "⏳",

@@ -10,6 +10,7 @@ mod queue;
 mod read;
 
 pub use decide::approve_one;
+pub(super) use decide::answer;
 pub(super) use draft::{accept, choose, data, edited, reply_to, unreadable};
 pub(super) use list::page;
 pub(super) use night::after_outage;
@@ -65,6 +66,7 @@ pub async fn execute(
         Command::Audit { lines } => read::audit_rows(engine, conn, lines).await,
         Command::Undo(task) => decide::undo(engine, conn, asker, task, now).await,
         Command::Snooze(task) => decide::snooze(engine, conn, asker, task, now).await,
+        Command::Answer { task, text } => decide::answer(engine, conn, asker, task, &text, now).await,
         Command::Review => read::review(engine, conn, now).await,
     }
 }
