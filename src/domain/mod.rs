@@ -3,6 +3,7 @@
 //!
 //! Start with [`plan`]: everything else is what it looks at or what it says.
 
+pub mod agent;
 pub mod approval;
 pub mod brief;
 pub mod build;
