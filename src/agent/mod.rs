@@ -1,46 +1,25 @@
 //! Sub-agents: how each CLI is launched and what its output means. Adding one is a small file here plus a word in
 //! [`crate::domain::settings::AgentKind`].
 //!
+//! [`launch`] makes the command line; a [`Stream`] reads what comes out of it, byte by byte, and ends as one
+//! [`AgentReport`]. Both are pure.
+//!
 //! Left out on purpose: running it (that is [`crate::runner`]) and believing it: what an agent says is a claim, shown
-//! as such; outcomes come from what the host sees.
+//! as such; what a task's outcome is, the host decides by what it sees.
 
 mod command;
+mod launch;
 mod prompt;
+mod stream;
 
+pub use launch::{Budget, Input, Launch, Order, SessionChoice, launch, new_session_id};
 pub use prompt::{PromptFacts, prompt};
+pub use stream::{AgentEnd, Reference, Side, Stopped, Stream};
 
-use crate::domain::settings::{Agent, AgentKind};
-use std::path::Path;
+pub use crate::domain::agent::{AgentEvent, AgentOutcome, AgentReport, Progress, Spent, Window};
 
-/// How to start an agent on one task. Standard input is always the prompt file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Launch {
-    /// Program and arguments; no shell.
-    pub argv: Vec<String>,
-}
-
-/// What one line of an agent's output says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AgentEvent {
-    /// Where it says it is.
-    Progress {
-        /// 0–100, if it gave a number.
-        percent: Option<u8>,
-        /// Its words.
-        text: String,
-    },
-}
-
-/// How to start this agent with the prompt in `prompt_file`.
-pub fn launch(agent: &Agent, prompt_file: &Path) -> Launch {
-    match agent.kind {
-        AgentKind::Command => command::launch(agent, prompt_file),
-    }
-}
-
-/// What a line says, if anything. Unknown and garbled lines are ignored.
-pub fn read_line(agent: &Agent, line: &str) -> Option<AgentEvent> {
-    match agent.kind {
-        AgentKind::Command => command::read_line(line),
-    }
+/// What one line of a plain command's output says of progress, if anything.
+pub fn read_line(line: &str) -> Option<AgentEvent> {
+    crate::domain::progress::read_progress(line)
+        .map(|(percent, text)| AgentEvent::Progress(Progress { percent, text, estimated: false }))
 }

@@ -26,7 +26,8 @@ fn agent(section: &mut Section<'_>, name: String) -> Result<Agent, ConfigError> 
     let mut kind = AgentKind::Command;
     section.read("kind", &mut kind, agent_kind)?;
     let argv = command(&section.require("command", "what to run, such as \"my-agent --batch\"")?)?;
-    let mut agent = Agent { name, kind, argv, env_pass: Vec::new(), env: std::collections::BTreeMap::new() };
+    let mut agent =
+        Agent { name, kind, argv, model: None, env_pass: Vec::new(), env: std::collections::BTreeMap::new() };
     section.read("env", &mut agent.env, variables)?;
     section.read("env_pass", &mut agent.env_pass, |f| list(f, variable))?;
     section.finish()?;

@@ -228,6 +228,7 @@ mod tests {
             name: name.into(),
             kind: AgentKind::Command,
             argv: Argv::new(vec!["true".into()]).unwrap(),
+            model: None,
             env_pass: Vec::new(),
             env: BTreeMap::new(),
         }

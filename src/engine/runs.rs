@@ -164,7 +164,9 @@ async fn read_progress(engine: &Engine, build: BuildId) -> Result<(), StoreError
         let task = tasks::get(&mut conn, task).await?;
         (builds::log_offset(&mut conn, build).await?, spec::agent_of(engine, &task).cloned())
     };
-    let Some(agent) = agent else { return Ok(()) };
+    if agent.is_none() {
+        return Ok(());
+    }
     let read = tokio::task::spawn_blocking(move || runner::read_new(&log, offset)).await;
     let Ok(Ok((bytes, end))) = read else { return Ok(()) };
     // Only whole lines count; a half one is read again next time, unless it is all there is.
@@ -178,10 +180,10 @@ async fn read_progress(engine: &Engine, build: BuildId) -> Result<(), StoreError
         return Ok(());
     }
     let text = String::from_utf8_lossy(&bytes[..whole]);
-    let last = text.lines().rev().find_map(|line| agent::read_line(&agent, line));
+    let last = text.lines().rev().find_map(|line| agent::read_line(line));
     let (percent, words) = match last {
-        Some(AgentEvent::Progress { percent, text }) => (percent, (!text.is_empty()).then_some(text)),
-        None => (None, None),
+        Some(AgentEvent::Progress(said)) => (said.percent, (!said.text.is_empty()).then_some(said.text)),
+        _ => (None, None),
     };
     let mut tx = engine.parts.store.begin().await?;
     builds::set_progress(&mut tx, build, end, percent, words.as_deref()).await?;

@@ -77,7 +77,19 @@ fn build_spec(engine: &Engine, run: &Run, build: &Build, task: &Task, slot: usiz
             if task.spec.kind == TaskKind::Artifact {
                 env.insert("OVERNIGHT_ARTIFACTS".into(), artifacts.to_string_lossy().into_owned());
             }
-            Ok(finish(engine, run, agent::launch(agent, &prompt).argv, clone, env, Some(prompt)))
+            let order = agent::Order {
+                prompt_file: &prompt,
+                clone: &clone,
+                session: agent::SessionChoice::New(""),
+                budget: agent::Budget::default(),
+                sandboxed: false,
+                state_dir: None,
+                passed: &env,
+            };
+            let launch = agent::launch(agent, &order);
+            env.extend(launch.env);
+            let stdin = (launch.stdin == agent::Input::Prompt).then_some(prompt);
+            Ok(finish(engine, run, launch.argv, clone, env, stdin))
         }
         RunStep::Verify if task.spec.kind == TaskKind::Artifact => {
             let env = environment(engine, &folder, project, None, slot);

@@ -1,5 +1,6 @@
 //! Stories: one module per thing a user can see. One binary, so linking happens once.
 
+mod agent_streams;
 mod approval;
 mod chat;
 mod config;

@@ -35,6 +35,7 @@ fn settings() -> Settings {
         name: "agent".into(),
         kind: AgentKind::Command,
         argv: argv(),
+        model: None,
         env_pass: Vec::new(),
         env: BTreeMap::new(),
     };

@@ -121,15 +121,18 @@ impl FromStr for Better {
     }
 }
 
-/// A command that builds.
+/// What builds: a coding agent's CLI, or any command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agent {
     /// Unique; what tasks and projects name it by.
     pub name: String,
     /// How it is launched and read.
     pub kind: AgentKind,
-    /// What to run.
+    /// For [`AgentKind::Command`] what to run; for the others their program, and what is added to the arguments it gets
+    /// anyway.
     pub argv: Argv,
+    /// The model to ask for, in the CLI's own words; none: its default.
+    pub model: Option<String>,
     /// Names of variables of the bot's environment it also gets.
     pub env_pass: Vec<String>,
     /// Set for it.
@@ -137,20 +140,57 @@ pub struct Agent {
 }
 
 /// How an agent is launched and its output read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AgentKind {
+    /// Claude Code.
+    Claude,
+    /// OpenAI's Codex CLI.
+    Codex,
+    /// OpenCode.
+    OpenCode,
+    /// Google's Gemini CLI.
+    Gemini,
+    /// aider.
+    Aider,
     /// Any command: the task in a file and on standard input, the outcome from its exit status.
     Command,
 }
 
 impl AgentKind {
     /// All of them, for messages that list what is allowed.
-    pub const ALL: [Self; 1] = [Self::Command];
+    pub const ALL: [Self; 6] = [Self::Claude, Self::Codex, Self::OpenCode, Self::Gemini, Self::Aider, Self::Command];
 
-    /// The configuration's word.
+    /// The configuration's word; for a known CLI its program too.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Claude => "claude",
+            Self::Codex => "codex",
+            Self::OpenCode => "opencode",
+            Self::Gemini => "gemini",
+            Self::Aider => "aider",
             Self::Command => "command",
+        }
+    }
+
+    /// Its name for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Claude => "Claude Code",
+            Self::Codex => "Codex",
+            Self::OpenCode => "OpenCode",
+            Self::Gemini => "Gemini CLI",
+            Self::Aider => "aider",
+            Self::Command => "a command",
+        }
+    }
+
+    /// The kind a person means: the configuration's word, or the product's name in lower case with dashes.
+    pub fn meant(text: &str) -> Option<Self> {
+        match text {
+            "claude-code" => Some(Self::Claude),
+            "codex-cli" => Some(Self::Codex),
+            "gemini-cli" => Some(Self::Gemini),
+            _ => text.parse().ok(),
         }
     }
 }

@@ -98,8 +98,14 @@ fn settings(dice: &mut Dice, zone: Tz) -> Settings {
         ..BuildSettings::default()
     };
     let projects = (0..dice.range(1, 3)).map(|n| project(dice, n)).collect();
-    let agent =
-        Agent { name: "a".into(), kind: AgentKind::Command, argv: argv(), env_pass: vec![], env: BTreeMap::new() };
+    let agent = Agent {
+        name: "a".into(),
+        kind: AgentKind::Command,
+        argv: argv(),
+        model: None,
+        env_pass: vec![],
+        env: BTreeMap::new(),
+    };
     Settings {
         schedule,
         limits,
