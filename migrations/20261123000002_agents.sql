@@ -7,6 +7,8 @@ ALTER TABLE build ADD COLUMN agent TEXT;
 ALTER TABLE build ADD COLUMN round INTEGER NOT NULL DEFAULT 0;
 -- JSON domain::build::Wait: what a parked build waits for. NULL when it does not wait.
 ALTER TABLE build ADD COLUMN waits_for TEXT CHECK ((step = 'parked') = (waits_for IS NOT NULL));
+-- JSON domain::build::Wait: what it had waited for when the round it is in began. NULL: it is the first.
+ALTER TABLE build ADD COLUMN went_on TEXT;
 -- What its agent has used so far, over all rounds: tokens, US dollars, turns. As far as its CLI reports it.
 ALTER TABLE build ADD COLUMN spent_tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE build ADD COLUMN spent_usd REAL NOT NULL DEFAULT 0;

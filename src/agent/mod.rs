@@ -13,7 +13,7 @@ mod prompt;
 mod stream;
 
 pub use launch::{Budget, Input, Launch, Order, SessionChoice, launch, new_session_id};
-pub use prompt::{PromptFacts, prompt};
+pub use prompt::{PromptFacts, prompt, resume_prompt};
 pub use stream::{AgentEnd, Reference, Side, Stopped, Stream};
 
 pub use crate::domain::agent::{AgentEvent, AgentOutcome, AgentReport, Progress, Spent, Window};

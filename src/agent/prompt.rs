@@ -55,3 +55,9 @@ fn fence_for(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     "`".repeat(longest.max(2) + 1)
 }
+
+/// What an agent is told when it goes on after waiting.
+pub fn resume_prompt(wait: Option<&crate::domain::build::Wait>) -> String {
+    let _ = wait;
+    todo!()
+}

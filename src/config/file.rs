@@ -7,7 +7,9 @@ use super::telegram::{self, Places};
 use super::values::{Tilde, bytes, clock_time, duration, list, path, zone};
 use crate::domain::category::Category;
 use crate::domain::schedule::Schedule;
-use crate::domain::settings::{BudgetSettings, BuildSettings, HealthSettings, PatternSettings, ResourceSettings, Settings};
+use crate::domain::settings::{
+    BudgetSettings, BuildSettings, HealthSettings, PatternSettings, ResourceSettings, Settings,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Largest configuration file, in bytes.

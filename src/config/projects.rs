@@ -26,8 +26,16 @@ fn agent(section: &mut Section<'_>, name: String) -> Result<Agent, ConfigError> 
     let mut kind = AgentKind::Command;
     section.read("kind", &mut kind, agent_kind)?;
     let argv = command(&section.require("command", "what to run, such as \"my-agent --batch\"")?)?;
-    let mut agent =
-        Agent { name, kind, argv, model: None, env_pass: Vec::new(), env: std::collections::BTreeMap::new() };
+    let mut agent = Agent {
+        name,
+        kind,
+        argv,
+        model: None,
+        fallback: Vec::new(),
+        reserve: 0.0,
+        env_pass: Vec::new(),
+        env: std::collections::BTreeMap::new(),
+    };
     section.read("env", &mut agent.env, variables)?;
     section.read("env_pass", &mut agent.env_pass, |f| list(f, variable))?;
     section.finish()?;

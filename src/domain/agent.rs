@@ -13,7 +13,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// How an agent's run ended. One meaning each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AgentOutcome {
     /// Ended cleanly, and nothing it tried was refused.
@@ -36,6 +36,7 @@ pub enum AgentOutcome {
     /// Silent for too long, or not ended in time.
     Hung,
     /// Any other end.
+    #[default]
     Failed,
 }
 
@@ -45,7 +46,7 @@ stored_words!(AgentOutcome, "agent outcome", {
 });
 
 /// Everything understood of a run that has ended. Texts are one line each, without control characters, bounded.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AgentReport {
     /// How it ended.
     pub outcome: AgentOutcome,

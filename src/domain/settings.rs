@@ -229,6 +229,8 @@ mod tests {
             kind: AgentKind::Command,
             argv: Argv::new(vec!["true".into()]).unwrap(),
             model: None,
+            fallback: Vec::new(),
+            reserve: 0.0,
             env_pass: Vec::new(),
             env: BTreeMap::new(),
         }

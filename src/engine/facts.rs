@@ -157,10 +157,7 @@ pub async fn build_facts(
 
 /// The stretches in which a build that had to wait was worked on: up to the end of each round of its agent, and from the
 /// beginning of the next.
-async fn stretches(
-    conn: &mut Conn,
-    build: &Build,
-) -> Result<Vec<(DateTime<Utc>, Option<DateTime<Utc>>)>, StoreError> {
+async fn stretches(conn: &mut Conn, build: &Build) -> Result<Vec<(DateTime<Utc>, Option<DateTime<Utc>>)>, StoreError> {
     let mut stretches = vec![];
     let mut from = Some(build.started_at);
     for run in runs::rounds(conn, build.id).await? {
@@ -194,7 +191,7 @@ fn build_fact(engine: &Engine, build: Build, task: Task, session: &Session, chec
         (None, _) => None,
     };
     BuildFact {
-        log_path: engine.home().build_log(build.id).display().to_string(),
+        log_path: engine.home().build_log(build.id, build.round).display().to_string(),
         expected_finish: expected_finish(&build, &task, engine.now()),
         stretches: vec![],
         measure_text: measured(engine, &task, base_verdict.as_ref(), verdict.as_ref()),

@@ -33,9 +33,11 @@ impl Home {
         self.root.join("logs")
     }
 
-    /// `logs/subagent_<build>.log`, as in the mission.
-    pub fn build_log(&self, build: BuildId) -> PathBuf {
-        self.logs().join(format!("subagent_{build}.log"))
+    /// `logs/subagent_<build>.log`, as in the mission; a build that went on after waiting has `.<round + 1>` before the
+    /// ending.
+    pub fn build_log(&self, build: BuildId, round: u32) -> PathBuf {
+        let round = if round == 0 { String::new() } else { format!(".{}", round + 1) };
+        self.logs().join(format!("subagent_{build}{round}.log"))
     }
 
     /// Log of a build's or check's other commands.

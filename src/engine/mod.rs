@@ -6,7 +6,8 @@
 //! - [`inbound`]: one stored message → one transaction; `taps`: what a tap on a button does.
 //! - `perform`: one [`Action`](crate::domain::plan::Action) → one transaction; no decisions.
 //! - `effects`: work that takes time, in the background, each ending in a recorded fact.
-//! - `runs`: launching, watching and reading supervised commands; `spec`: what exactly they execute.
+//! - `runs`: launching and watching supervised commands; `spec`: what exactly they execute; `rounds`: what an agent's
+//!   output means.
 //! - [`deliver`]: outbox → chat; [`say`]: what is said unasked; `card`: a task's card.
 //! - `picture`: the night as PNG, for the brief.
 //! - `garbage`: folders nobody needs any more.
@@ -23,6 +24,7 @@ pub mod inbound;
 mod perform;
 mod picture;
 pub mod reply;
+mod rounds;
 mod runs;
 pub mod say;
 mod spec;
@@ -88,6 +90,7 @@ struct Live {
     in_flight: Mutex<BTreeSet<Effect>>,
     watched: Mutex<BTreeSet<i64>>,
     launch_failures: Mutex<BTreeMap<i64, u32>>,
+    readings: Mutex<BTreeMap<i64, rounds::Reading>>,
     vaults: Mutex<BTreeMap<String, Vault>>,
     awake: Mutex<Option<KeepAwake>>,
     next_wake: Mutex<Option<(DateTime<Utc>, &'static str)>>,

@@ -3,10 +3,9 @@
 //! A run's row is written before it is launched and names its folder; the supervisor's lock there, not a process
 //! number, says whether it lives. So after a crash every open row is simply looked at again.
 
-use super::{Engine, failpoint, lock, spec};
-use crate::agent::{self, AgentEvent};
+use super::{Engine, failpoint, lock, rounds, spec};
 use crate::domain::build::{Run, RunEnding, RunOwner, RunStep, StopReason};
-use crate::domain::id::{BuildId, RunId};
+use crate::domain::id::RunId;
 use crate::domain::task::TaskState;
 use crate::domain::test_output::{last_number, read_counts};
 use crate::runner::{self, End, RunEnd, RunnerError, Seen};
@@ -26,15 +25,19 @@ pub(super) async fn launch(engine: &Engine, owner: RunOwner, step: RunStep) -> R
     let now = engine.now();
     let mut tx = engine.parts.store.begin().await?;
     // A reject or a stop that came after the plan was made wins: nothing begins, an action least of all.
+    let mut round = 0;
     if let RunOwner::Build(build) = owner {
         let build = builds::get(&mut tx, build).await?;
+        if step == RunStep::Agent {
+            round = build.round;
+        }
         let task = tasks::get(&mut tx, build.task).await?;
         if build.stop_requested.is_some() || task.state == TaskState::Dropped {
             return Err(StoreError::Conflict("the build"));
         }
     }
-    let log = spec::log_path(engine, owner, step);
-    let run = runs::insert(&mut tx, owner, step, &log.to_string_lossy(), now).await?;
+    let log = spec::log_path(engine, owner, step, round);
+    let run = runs::insert(&mut tx, owner, step, round, &log.to_string_lossy(), now).await?;
     failpoint::pass("before run commit");
     tx.commit().await?;
     failpoint::pass("after run commit");
@@ -150,45 +153,9 @@ async fn running(engine: &Engine, run: &Run) -> Result<(), StoreError> {
         ask_to_stop(engine, run.id, reason);
     }
     match (run.owner, run.step) {
-        (RunOwner::Build(build), RunStep::Agent) => read_progress(engine, build).await,
+        (RunOwner::Build(_), RunStep::Agent) => rounds::follow(engine, run).await,
         _ => Ok(()),
     }
-}
-
-/// Reads what the agent said since the last look.
-async fn read_progress(engine: &Engine, build: BuildId) -> Result<(), StoreError> {
-    let log = engine.parts.home.build_log(build);
-    let (offset, agent) = {
-        let mut conn = engine.parts.store.read().await?;
-        let task = builds::get(&mut conn, build).await?.task;
-        let task = tasks::get(&mut conn, task).await?;
-        (builds::log_offset(&mut conn, build).await?, spec::agent_of(engine, &task).cloned())
-    };
-    if agent.is_none() {
-        return Ok(());
-    }
-    let read = tokio::task::spawn_blocking(move || runner::read_new(&log, offset)).await;
-    let Ok(Ok((bytes, end))) = read else { return Ok(()) };
-    // Only whole lines count; a half one is read again next time, unless it is all there is.
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let (whole, end) = if whole == 0 && bytes.len() < 64 * 1024 {
-        (0, offset)
-    } else {
-        (whole.max(1), end - (bytes.len() - whole.max(1)) as u64)
-    };
-    if whole == 0 {
-        return Ok(());
-    }
-    let text = String::from_utf8_lossy(&bytes[..whole]);
-    let last = text.lines().rev().find_map(|line| agent::read_line(line));
-    let (percent, words) = match last {
-        Some(AgentEvent::Progress(said)) => (said.percent, (!said.text.is_empty()).then_some(said.text)),
-        _ => (None, None),
-    };
-    let mut tx = engine.parts.store.begin().await?;
-    builds::set_progress(&mut tx, build, end, percent, words.as_deref()).await?;
-    tx.commit().await?;
-    Ok(())
 }
 
 async fn lost(engine: &Engine, run: &Run) -> Result<(), StoreError> {
@@ -206,13 +173,11 @@ async fn lost(engine: &Engine, run: &Run) -> Result<(), StoreError> {
 }
 
 async fn ended(engine: &Engine, run: &Run, end: RunEnd) -> Result<(), StoreError> {
-    if let (RunOwner::Build(build), RunStep::Agent) = (run.owner, run.step) {
-        read_progress(engine, build).await?;
-    }
     let ending = match (end.end, end.code, end.signal) {
         (End::Exited, code, _) => RunEnding::Exited { code: code.unwrap_or(-1) },
         (End::Signaled, _, signal) => RunEnding::Signaled { signal: signal.unwrap_or(0) },
-        (End::TimedOut | End::Silent, ..) => RunEnding::TimedOut,
+        (End::TimedOut, ..) => RunEnding::TimedOut,
+        (End::Silent, ..) => RunEnding::Silent,
         (End::Stopped, ..) => RunEnding::Stopped { reason: end.stop_reason.unwrap_or_default() },
         (End::Lost, ..) => RunEnding::Lost,
         (End::NotStarted, ..) => RunEnding::NotStarted { error: end.error.unwrap_or_default() },
@@ -227,7 +192,7 @@ async fn record_end(
     elapsed_ms: u64,
     leftovers: u32,
 ) -> Result<(), StoreError> {
-    let mut seen = runs::Ended { ending, elapsed_ms, leftovers, counts: None, measured: None };
+    let mut seen = runs::Ended { ending, elapsed_ms, leftovers, counts: None, measured: None, report: None };
     let (log, row) = {
         let mut conn = engine.parts.store.read().await?;
         let row = runs::open(&mut conn).await?.into_iter().find(|row| row.id == run);
@@ -237,11 +202,15 @@ async fn record_end(
     match row.step {
         RunStep::Verify | RunStep::VerifyAgain => seen.counts = Some(read_counts(&read_back(log).await)),
         RunStep::Measure => seen.measured = last_number(&read_back(log).await),
-        RunStep::Setup | RunStep::Agent => {}
+        RunStep::Agent => seen.report = rounds::conclude(engine, &row, &seen.ending).await?,
+        RunStep::Setup => {}
     }
     failpoint::pass("before run end");
     let mut tx = engine.parts.store.begin().await?;
     runs::end(&mut tx, run, &seen, engine.now()).await?;
+    if let (RunOwner::Build(build), Some(report)) = (row.owner, &seen.report) {
+        rounds::settle(&mut tx, build, report, engine.now()).await?;
+    }
     if leftovers > 0 {
         let text = format!("run {run} left {leftovers} processes behind; they were ended");
         audit::append(&mut tx, engine.now(), "host", "leftovers", None, &text).await?;

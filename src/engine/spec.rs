@@ -2,8 +2,8 @@
 //! that a restarted bot launches exactly the same.
 
 use super::Engine;
-use crate::agent;
-use crate::domain::build::{Build, Run, RunOwner, RunStep};
+use crate::agent::{self, AgentReport};
+use crate::domain::build::{Build, Run, RunOwner, RunStep, Wait};
 use crate::domain::id::RunId;
 use crate::domain::settings::{Agent, Argv, Project};
 use crate::domain::task::{Task, TaskKind};
@@ -13,17 +13,30 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub(super) fn log_path(engine: &Engine, owner: RunOwner, step: RunStep) -> PathBuf {
+/// Folder inside a build's for what its agent's CLI keeps: sessions, settings.
+pub(super) const STATE_FOLDER: &str = "state";
+
+pub(super) fn log_path(engine: &Engine, owner: RunOwner, step: RunStep, round: u32) -> PathBuf {
     let home = &engine.parts.home;
     match (owner, step) {
-        (RunOwner::Build(build), RunStep::Agent) => home.build_log(build),
+        (RunOwner::Build(build), RunStep::Agent) => home.build_log(build, round),
         (RunOwner::Build(build), step) => home.step_log(&format!("build_{build}"), step.as_str()),
         (RunOwner::Check(check), step) => home.step_log(&format!("check_{check}"), step.as_str()),
     }
 }
 
-pub(super) fn agent_of<'a>(engine: &'a Engine, task: &Task) -> Option<&'a Agent> {
-    engine.parts.settings.agent_for(task.spec.project.as_deref(), task.spec.agent.as_deref())
+/// Standard error of an agent, beside its log.
+pub(super) fn stderr_path(log: &Path) -> PathBuf {
+    log.with_extension("err.log")
+}
+
+/// The agent that works on a build.
+pub(super) fn agent_of<'a>(engine: &'a Engine, build: &Build, task: &Task) -> Option<&'a Agent> {
+    let settings = &engine.parts.settings;
+    match build.agent.as_deref() {
+        Some(name) => settings.agent(name),
+        None => settings.agent_for(task.spec.project.as_deref(), task.spec.agent.as_deref()),
+    }
 }
 
 /// What to run, from the rows and the configuration alone: the same after a restart. `Err` says why it can't be.
@@ -35,7 +48,13 @@ pub(super) async fn spec(engine: &Engine, conn: &mut Conn, id: RunId) -> Result<
             let build = builds::get(conn, build).await?;
             let task = tasks::get(conn, build.task).await?;
             let slot = builds::slot(conn, build.id).await?;
-            build_spec(engine, &run, &build, &task, slot)
+            let last =
+                runs::rounds(conn, build.id).await?.into_iter().filter(|run| run.round < build.round).next_back();
+            let resumed = match last.and_then(|run| run.report) {
+                Some(report) => Some((report, builds::went_on(conn, build.id).await?)),
+                None => None,
+            };
+            build_spec(engine, &run, &build, &task, slot, resumed)
         }
         RunOwner::Check(check) => {
             let check = checks::get(conn, check).await?;
@@ -52,7 +71,14 @@ pub(super) async fn spec(engine: &Engine, conn: &mut Conn, id: RunId) -> Result<
     })
 }
 
-fn build_spec(engine: &Engine, run: &Run, build: &Build, task: &Task, slot: usize) -> Result<RunSpec, String> {
+fn build_spec(
+    engine: &Engine,
+    run: &Run,
+    build: &Build,
+    task: &Task,
+    slot: usize,
+    resumed: Option<(AgentReport, Option<Wait>)>,
+) -> Result<RunSpec, String> {
     let home = &engine.parts.home;
     let folder = home.build(build.id);
     let project = task.spec.project.as_deref().and_then(|name| engine.parts.settings.project(name));
@@ -69,27 +95,36 @@ fn build_spec(engine: &Engine, run: &Run, build: &Build, task: &Task, slot: usiz
     let clone = folder.join("clone");
     match run.step {
         RunStep::Agent => {
-            let agent = agent_of(engine, task).ok_or("no agent is configured for this task")?;
-            let prompt = folder.join("prompt.md");
+            let agent = agent_of(engine, build, task).ok_or("the agent of this build is not configured any more")?;
+            let prompt = prompt_file(&folder, build, resumed.as_ref())?;
             let mut env = environment(engine, &folder, project, Some(agent), slot);
             env.insert("OVERNIGHT_PROMPT".into(), prompt.to_string_lossy().into_owned());
             env.insert("OVERNIGHT_TASK".into(), task.id.to_string());
             if task.spec.kind == TaskKind::Artifact {
                 env.insert("OVERNIGHT_ARTIFACTS".into(), artifacts.to_string_lossy().into_owned());
             }
+            let (session, state) = (session_id(engine, build), folder.join(STATE_FOLDER));
+            let caps = engine.parts.settings.budget.build.left(build.spent);
             let order = agent::Order {
                 prompt_file: &prompt,
                 clone: &clone,
-                session: agent::SessionChoice::New(""),
-                budget: agent::Budget::default(),
+                session: resumed
+                    .as_ref()
+                    .filter(|(report, _)| !report.session_gone)
+                    .and_then(|(report, _)| report.session_id.as_deref())
+                    .map_or(agent::SessionChoice::New(&session), agent::SessionChoice::Resume),
+                budget: agent::Budget { usd: caps.usd, tokens: caps.tokens, turns: caps.turns },
                 sandboxed: false,
-                state_dir: None,
+                state_dir: Some(&state),
                 passed: &env,
             };
             let launch = agent::launch(agent, &order);
             env.extend(launch.env);
             let stdin = (launch.stdin == agent::Input::Prompt).then_some(prompt);
-            Ok(finish(engine, run, launch.argv, clone, env, stdin))
+            let mut spec = finish(engine, run, launch.argv, clone, env, stdin);
+            spec.stderr_path = launch.separate_stderr.then(|| stderr_path(&spec.log_path));
+            spec.silence_secs = Some(engine.parts.clock.real(engine.parts.settings.build.silence).as_secs_f64());
+            Ok(spec)
         }
         RunStep::Verify if task.spec.kind == TaskKind::Artifact => {
             let env = environment(engine, &folder, project, None, slot);
@@ -101,6 +136,35 @@ fn build_spec(engine: &Engine, run: &Run, build: &Build, task: &Task, slot: usiz
             Ok(finish(engine, run, project_command(project, step)?, clone, env, None))
         }
     }
+}
+
+/// The id of a build's first conversation: a UUID made from what names the build, so that a restarted bot asks for the
+/// same. A later round whose conversation is gone gets one of its own.
+fn session_id(engine: &Engine, build: &Build) -> String {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(format!("{}-b{}-{}", unique_home(engine), build.id, build.round));
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    // Version 8: made by our own rule (RFC 9562).
+    bytes[6] = bytes[6] & 0x0f | 0x80;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex = crate::domain::format::hex(&bytes);
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+/// The file with what the agent is told: the whole task at first, and what it waited for when it goes on.
+fn prompt_file(folder: &Path, build: &Build, resumed: Option<&(AgentReport, Option<Wait>)>) -> Result<PathBuf, String> {
+    let whole = folder.join("prompt.md");
+    let Some((report, wait)) = resumed else { return Ok(whole) };
+    let file = folder.join(format!("prompt.{}.md", build.round + 1));
+    let mut text = agent::resume_prompt(wait.as_ref());
+    if report.session_gone || report.session_id.is_none() {
+        // A conversation that can't go on is begun again in the same clone.
+        let task = std::fs::read_to_string(&whole).map_err(|error| format!("{}: {error}", whole.display()))?;
+        text = format!("{task}\n{text}");
+    }
+    crate::host::atomic_write(&file, text.as_bytes()).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(file)
 }
 
 fn project_command(project: &Project, step: RunStep) -> Result<Vec<String>, String> {
@@ -164,7 +228,7 @@ fn finish(
         cwd,
         env,
         stdin,
-        log_path: log_path(engine, run.owner, run.step),
+        log_path: log_path(engine, run.owner, run.step, run.round),
         stderr_path: None,
         log_head_bytes: settings.log_head_bytes,
         log_tail_bytes: settings.log_tail_bytes,

@@ -1,7 +1,7 @@
 //! Builds.
 
 use super::{Conn, StoreError, expect_one, from_json_opt, ms, small, time, time_opt, to_json, word, word_opt};
-use crate::domain::build::{Build, BuildStep, Change, HostFailure, Outcome, Used, StopReason, Wait};
+use crate::domain::build::{Build, BuildStep, Change, HostFailure, Outcome, StopReason, Used, Wait};
 use crate::domain::id::{BuildId, CheckId, SessionId, TaskId};
 use crate::domain::plan::{NewBuild, Resumption};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -61,11 +61,7 @@ impl TryFrom<Row> for Build {
             agent: row.agent,
             round: small(row.round)?,
             wait: from_json_opt(row.waits_for.as_deref())?,
-            spent: Used {
-                tokens: small(row.spent_tokens)?,
-                usd: row.spent_usd,
-                turns: small(row.spent_turns)?,
-            },
+            spent: Used { tokens: small(row.spent_tokens)?, usd: row.spent_usd, turns: small(row.spent_turns)? },
             waited: TimeDelta::milliseconds(row.waited_ms),
             loose: row.loose,
             stop_requested: word_opt(row.stop_requested.as_deref())?,
@@ -139,7 +135,8 @@ pub async fn resume(conn: &mut Conn, resumption: &Resumption, now: DateTime<Utc>
     let slot = free_slot(conn, resumption.task).await?;
     let (now, round) = (ms(now), resumption.round_before + 1);
     let result = sqlx::query!(
-        "UPDATE build SET waited_ms = waited_ms + ?1 - step_at, step = 'working', step_at = ?1, waits_for = NULL, \
+        "UPDATE build SET waited_ms = waited_ms + ?1 - step_at, step = 'working', step_at = ?1, \
+         went_on = waits_for, waits_for = NULL, \
          round = ?2, slot = ?3, session_id = ?4 WHERE id = ?5 AND step = 'parked' AND round = ?6",
         now,
         round,
@@ -151,6 +148,12 @@ pub async fn resume(conn: &mut Conn, resumption: &Resumption, now: DateTime<Utc>
     .execute(conn)
     .await?;
     expect_one(&result, "the parked build")
+}
+
+/// What a build had waited for when the round it is in began.
+pub async fn went_on(conn: &mut Conn, id: BuildId) -> Result<Option<Wait>, StoreError> {
+    let wait = sqlx::query_scalar!("SELECT went_on FROM build WHERE id = ?", id.0).fetch_one(conn).await?;
+    from_json_opt(wait.as_deref())
 }
 
 /// What the parked build waits for has changed: the owner has answered.
@@ -387,7 +390,11 @@ pub async fn end(
         "UPDATE build SET waited_ms = waited_ms + CASE step WHEN 'parked' THEN ?1 - step_at ELSE 0 END, \
          step = 'ended', step_at = ?1, ended_at = ?1, waits_for = NULL, outcome = ?2, reason = ?3 \
          WHERE id = ?4 AND step = ?5",
-        now, outcome, reason, id.0, from
+        now,
+        outcome,
+        reason,
+        id.0,
+        from
     )
     .execute(conn)
     .await?;

@@ -106,12 +106,15 @@ pub async fn current(conn: &mut Conn) -> Result<Vec<Run>, StoreError> {
 
 /// The agent's runs of a build that have ended, oldest first.
 pub async fn rounds(conn: &mut Conn, build: BuildId) -> Result<Vec<Run>, StoreError> {
-    select!("WHERE owner_kind = 'build' AND owner_id = ? AND step = 'agent' AND ended_at IS NOT NULL ORDER BY round", build.0)
-        .fetch_all(conn)
-        .await?
-        .into_iter()
-        .map(Run::try_from)
-        .collect()
+    select!(
+        "WHERE owner_kind = 'build' AND owner_id = ? AND step = 'agent' AND ended_at IS NOT NULL ORDER BY round",
+        build.0
+    )
+    .fetch_all(conn)
+    .await?
+    .into_iter()
+    .map(Run::try_from)
+    .collect()
 }
 
 /// The log of a build's or check's newest run.

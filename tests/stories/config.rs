@@ -105,7 +105,7 @@ fn the_example_holds_every_key_and_shows_the_defaults() {
     place.write("here/overnight.toml", &example_uncommented());
     fs::create_dir_all(place.home().join("src/app")).unwrap();
     let config = place.load().unwrap();
-    let Settings { schedule, limits, build, sample_every, categories, projects, agents, health, patterns } =
+    let Settings { schedule, limits, build, sample_every, categories, projects, agents, health, patterns, budget } =
         config.settings.clone();
     let default = Settings::default();
     assert_eq!(schedule.zone, chrono_tz::Europe::Berlin);
@@ -113,6 +113,8 @@ fn the_example_holds_every_key_and_shows_the_defaults() {
     assert_eq!(limits.disk_free_gb, Some(20.0));
     let limits = overnight::domain::settings::ResourceSettings { disk_free_gb: None, ..limits };
     assert_eq!((limits, build, sample_every), (default.limits, default.build, default.sample_every));
+    assert_eq!(budget.build.usd, Some(5.0));
+    assert_eq!(budget.night.usd, Some(20.0));
     assert_eq!((categories, health, patterns), (default.categories, default.health, default.patterns));
 
     let [agent] = agents.as_slice() else { panic!("{agents:?}") };
@@ -143,6 +145,7 @@ fn no_key_the_reader_knows_is_missing_in_the_example() {
         ("[schedule]", "[schedule]\nzzz = 1\n"),
         ("[limits]", "[limits]\nzzz = 1\n"),
         ("[build]", "[build]\nzzz = 1\n"),
+        ("[budget]", "[budget]\nzzz = 1\n"),
         ("[categories]", "[categories]\nzzz = 1\n"),
         ("[health]", "[health]\nzzz = 1\n"),
         ("[patterns]", "[patterns]\nzzz = 1\n"),

@@ -89,6 +89,7 @@ async fn a_task_has_one_open_build_and_permits_are_counted_again() {
         attempts_before: 0,
         needs_approval: false,
         on_top_of: None,
+        agent: None,
         permits,
         why: String::new(),
     };

@@ -280,7 +280,9 @@ fn notes(night: &Night<'_>) -> Vec<Item> {
         lines.push(("📭", format!("The night of {} was missed", date.format("%-d %B"))));
     }
     for fact in &facts.builds {
-        lines.extend(fact.build.loose.as_deref().map(|loose| ("🔓", format!("#{} ran {}", fact.task.id, plain(loose, 200)))));
+        lines.extend(
+            fact.build.loose.as_deref().map(|loose| ("🔓", format!("#{} ran {}", fact.task.id, plain(loose, 200)))),
+        );
     }
     lines.extend(used(facts).map(|used| ("🪙", used)));
     if facts.stopped_by_owner {

@@ -134,7 +134,8 @@ impl Walk<'_> {
             return Some(parked);
         }
         match (ending, report.map(|report| report.outcome)) {
-            (RunEnding::Lost | RunEnding::NotStarted { .. } | RunEnding::Silent, _) => {
+            (RunEnding::Exited { code: TRY_AGAIN }, None)
+            | (RunEnding::Lost | RunEnding::NotStarted { .. } | RunEnding::Silent, _) => {
                 self.end_badly(&format!("the agent {}", describe(ending)), ending)
             }
             (_, Some(AgentOutcome::Transient | AgentOutcome::Interrupted | AgentOutcome::Hung)) => {
@@ -164,7 +165,12 @@ impl Walk<'_> {
             // What could not be collected of a build that was stopped or failed is no reason to try it again.
             Err(text) => {
                 let lost = failure.map(|failure| format!("; what it left could not be collected: {}", failure.text));
-                return self.end_badly(&format!("{text}{}", lost.unwrap_or_default()), ending);
+                let text = format!("{text}{}", lost.unwrap_or_default());
+                // It may have waited, or ended by itself in the same moment: the owner wanted it stopped.
+                return match self.build.stop_requested {
+                    Some(_) if ended_by_itself(ending) => self.end(Outcome::Stopped, &text),
+                    _ => self.end_badly(&text, ending),
+                };
             }
         };
         if let Some(failure) = failure {
@@ -185,8 +191,8 @@ impl Walk<'_> {
         let stopped_for_budget =
             matches!(ending, RunEnding::Stopped { reason } if reason.parse() == Ok(StopReason::Budget));
         let report = run.report.as_ref().filter(|_| ended_by_itself(ending));
-        if self.build.stop_requested.is_some() {
-            return Err("the agent was stopped by the owner".into());
+        if self.build.stop_requested.is_some() && ended_by_itself(ending) {
+            return Err("stopped by the owner".into());
         }
         match report.map(|report| report.outcome) {
             _ if stopped_for_budget => {
@@ -201,6 +207,8 @@ impl Walk<'_> {
                 Ok(Clean::Short(Outcome::OverBudget, report.map(|report| report.why.clone()).unwrap_or_default()))
             }
             Some(_) => Err(report.map(|report| report.why.clone()).unwrap_or_default()),
+            // Written down by a version that read no reports.
+            None if matches!(ending, RunEnding::Exited { code: 0 }) => Ok(Clean::Whole),
             None => Err(format!("the agent {}", describe(ending))),
         }
     }

@@ -100,7 +100,7 @@ impl Walk<'_> {
         }
         let (cut_short, why) = match reason {
             StopReason::Disk => (true, "the disk was filling"),
-            StopReason::Owner | StopReason::TimeLimit => (false, "the build was stopped"),
+            StopReason::Owner | StopReason::TimeLimit | StopReason::Budget => (false, "the build was stopped"),
         };
         self.end(Verdict { cut_short, ..self.verdict(TestsVerdict::Impossible, None, Some(why.to_owned())) })
     }

@@ -18,7 +18,7 @@ mod wake;
 
 use super::approval::Approval;
 use super::build::{
-    Build, BuildStep, Check, CheckStep, Outcome, Run, RunOwner, RunStep, Used, StopReason, Verdict, Wait,
+    Build, BuildStep, Check, CheckStep, Outcome, Run, RunOwner, RunStep, StopReason, Used, Verdict, Wait,
 };
 use super::id::{BuildId, CheckId, RunId, SessionId, TaskId};
 use super::provider::{Block, Provider};

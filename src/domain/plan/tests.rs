@@ -9,7 +9,7 @@ mod pressure;
 use super::{Action, Effect, Snapshot, plan};
 use crate::domain::approval::Approval;
 use crate::domain::build::{
-    Build, BuildStep, Change, Check, CheckPurpose, CheckStep, Run, RunEnding, RunOwner, RunStep,
+    Build, BuildStep, Change, Check, CheckPurpose, CheckStep, Run, RunEnding, RunOwner, RunStep, Used,
 };
 use crate::domain::category::Category;
 use crate::domain::id::{BuildId, CheckId, RunId, SessionId, TaskId};
@@ -36,6 +36,8 @@ fn settings() -> Settings {
         kind: AgentKind::Command,
         argv: argv(),
         model: None,
+        fallback: Vec::new(),
+        reserve: 0.0,
         env_pass: Vec::new(),
         env: BTreeMap::new(),
     };
@@ -64,6 +66,8 @@ fn quiet(now: DateTime<Utc>) -> Snapshot {
         samples: vec![sample(now, 50)],
         sample_due: now + TimeDelta::seconds(30),
         throttles: Vec::new(),
+        providers: Vec::new(),
+        spent: BTreeMap::new(),
         in_flight: BTreeSet::new(),
     }
 }
@@ -173,6 +177,12 @@ fn build(id: i64, step: BuildStep) -> Build {
         check: None,
         progress: None,
         progress_text: None,
+        agent: Some("agent".into()),
+        round: 0,
+        wait: None,
+        spent: Used::default(),
+        waited: TimeDelta::zero(),
+        loose: None,
         stop_requested: None,
         outcome: None,
         reason: String::new(),
@@ -213,6 +223,8 @@ fn run(owner: RunOwner, step: RunStep, ending: Option<RunEnding>) -> Run {
         stop_requested: None,
         counts: None,
         measured: None,
+        round: 0,
+        report: None,
     }
 }
 

@@ -122,7 +122,7 @@ impl FromStr for Better {
 }
 
 /// What builds: a coding agent's CLI, or any command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Agent {
     /// Unique; what tasks and projects name it by.
     pub name: String,
@@ -133,6 +133,10 @@ pub struct Agent {
     pub argv: Argv,
     /// The model to ask for, in the CLI's own words; none: its default.
     pub model: Option<String>,
+    /// Agents that step in, in this order, for a new build while its account can't be used.
+    pub fallback: Vec<String>,
+    /// Share (0–1) of each of its usage windows that is kept for the owner's own day.
+    pub reserve: f64,
     /// Names of variables of the bot's environment it also gets.
     pub env_pass: Vec<String>,
     /// Set for it.

@@ -9,8 +9,8 @@ mod night;
 mod queue;
 mod read;
 
-pub use decide::approve_one;
 pub(super) use decide::answer;
+pub use decide::approve_one;
 pub(super) use draft::{accept, choose, data, edited, reply_to, unreadable};
 pub(super) use list::page;
 pub(super) use night::after_outage;

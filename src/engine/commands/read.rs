@@ -117,7 +117,7 @@ pub(super) async fn log(engine: &Engine, conn: &mut Conn, id: TaskId, lines: usi
         }
         _ => None,
     };
-    let path = checked.map_or_else(|| engine.home().build_log(build.id), PathBuf::from);
+    let path = checked.map_or_else(|| engine.home().build_log(build.id, build.round), PathBuf::from);
     let read = path.clone();
     let tail = tokio::task::spawn_blocking(move || last_lines(&read, lines)).await;
     let tail = match tail {

@@ -81,6 +81,7 @@ async fn a_night_with_a_failed_build_and_a_brief_that_never_arrived() {
         attempts_before: 0,
         needs_approval: false,
         on_top_of: None,
+        agent: None,
         permits: 3,
         why: "it is its turn".into(),
     };

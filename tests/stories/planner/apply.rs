@@ -51,6 +51,8 @@ impl World {
                 Ok(())
             }
             Action::EndBuild(end) => self.end_build(end),
+            Action::ParkBuild { build, wait, block } => self.park(*build, wait, block.as_ref()),
+            Action::ResumeBuild(resumption) => self.resume(resumption),
             Action::OpenThrottle { kind, .. } => {
                 only(!self.throttles.iter().any(|open| open.kind == *kind), "open throttle of a kind")?;
                 self.throttles.push(OpenThrottle { kind: *kind, since: self.now() });

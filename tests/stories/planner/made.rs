@@ -59,6 +59,7 @@ pub(super) fn world(seed: u64) -> World {
         runs: Vec::new(),
         samples: Vec::new(),
         throttles: Vec::new(),
+        providers: Vec::new(),
         in_flight: BTreeSet::new(),
         action_runs: BTreeMap::new(),
         counts: BTreeMap::new(),
@@ -103,6 +104,8 @@ fn settings(dice: &mut Dice, zone: Tz) -> Settings {
         kind: AgentKind::Command,
         argv: argv(),
         model: None,
+        fallback: Vec::new(),
+        reserve: 0.0,
         env_pass: vec![],
         env: BTreeMap::new(),
     };

@@ -2,7 +2,10 @@
 
 use super::world::{World, row, row_mut};
 use chrono::{DateTime, TimeDelta, Utc};
-use overnight::domain::build::{BuildStep, Change, CheckStep, HostFailure, RunEnding, RunStep, StopReason, TestCounts};
+use overnight::domain::agent::{AgentOutcome, AgentReport};
+use overnight::domain::build::{
+    BuildStep, Change, CheckStep, HostFailure, Run, RunEnding, RunOwner, RunStep, StopReason, TestCounts,
+};
 use overnight::domain::id::{BuildId, CheckId, RunId};
 use overnight::domain::plan::Effect;
 use overnight::domain::task::TaskKind;
@@ -120,6 +123,7 @@ impl World {
             12..=22 => (takes, RunEnding::Exited { code: 1 }),
             23..=25 => (takes, RunEnding::Signaled { signal: 9 }),
             26..=29 => (takes, RunEnding::Lost),
+            30 | 31 if step == RunStep::Agent => (takes, RunEnding::Silent),
             _ => (takes, RunEnding::Exited { code: 0 }),
         };
         self.outside.runs.push((self.real + at, id, ending));
@@ -149,6 +153,40 @@ impl World {
             run.measured = Some(1.0);
         }
         run.ended = Some((now, ending));
+        let run = run.clone();
+        self.report(&run, now);
+    }
+
+    /// What an agent's output comes to, and what that says about the account behind it.
+    fn report(&mut self, run: &Run, now: DateTime<Utc>) {
+        let RunOwner::Build(build) = run.owner else { return };
+        let is_action = self.task(row(&self.builds, build.0).task).spec.kind == TaskKind::Action;
+        if run.step != RunStep::Agent || is_action || self.dice.chance(5) {
+            return;
+        }
+        use AgentOutcome::{Account, Budget, Denied, Failed, Hung, Interrupted, Limit, Question, Success, Transient};
+        let outcome = match run.ending() {
+            _ if self.outside.calm => Success,
+            Some(RunEnding::Exited { code: 0 }) => {
+                self.dice.pick(&[Success, Success, Success, Success, Denied, Question])
+            }
+            Some(RunEnding::Exited { .. }) => {
+                self.dice.pick(&[Limit, Limit, Limit, Transient, Account, Budget, Interrupted, Failed])
+            }
+            _ => Hung,
+        };
+        let reset = now + self.dice.minutes(-60, 300);
+        let report = AgentReport {
+            outcome,
+            why: outcome.as_str().into(),
+            reset_at: (outcome == Limit && self.dice.chance(60)).then_some(reset),
+            question: (outcome == Question).then(|| "which one?".into()),
+            ..AgentReport::default()
+        };
+        row_mut(&mut self.runs, run.id.0).report = Some(report);
+        if matches!(outcome, Success | Denied | Question | Budget) {
+            self.providers.clear();
+        }
     }
 
     /// The machine itself went away: what ran is lost, and seen so after the restart.

@@ -4,7 +4,7 @@ use super::made;
 use super::world::{ApprovalRow, World, row_mut};
 use chrono::TimeDelta;
 use overnight::domain::approval::Approval;
-use overnight::domain::build::{Build, StopReason};
+use overnight::domain::build::{Build, StopReason, Wait};
 use overnight::domain::id::TaskId;
 use overnight::domain::plan::NewSession;
 use overnight::domain::plan::choice::{self, Standing};
@@ -35,7 +35,17 @@ impl World {
                 self.note("pause", || format!("paused: {paused}"));
             }
             26 => self.skip(),
+            27 => self.answer(),
             _ => self.keep_building(),
+        }
+    }
+
+    /// Answers whatever agents ask.
+    pub(super) fn answer(&mut self) {
+        for build in &mut self.builds {
+            if let Some(Wait::Answer { answer, .. }) = &mut build.wait {
+                *answer = Some("the second".into());
+            }
         }
     }
 

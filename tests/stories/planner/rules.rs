@@ -3,9 +3,9 @@
 
 use super::world::{World, row};
 use chrono::{DateTime, TimeDelta, Utc};
-use overnight::domain::build::{BuildStep, CheckStep, Outcome, RunOwner, RunStep};
+use overnight::domain::build::{BuildStep, CheckStep, Outcome, RunOwner, RunStep, Wait};
 use overnight::domain::id::TaskId;
-use overnight::domain::plan::{Action, NewBuild, Snapshot};
+use overnight::domain::plan::{Action, NewBuild, Resumption, Snapshot};
 use overnight::domain::session::{Phase, Session, SessionKind};
 use overnight::domain::task::{Task, TaskKind, TaskState};
 
@@ -19,6 +19,7 @@ fn holds(it_does: bool, rule: impl FnOnce() -> String) -> Held {
 pub(super) fn always(world: &World, action: &Action) -> Held {
     match action {
         Action::StartBuild(new) => approved(world, world.task(new.task)),
+        Action::ResumeBuild(resumption) => approved(world, world.task(resumption.task)),
         Action::Launch { owner: RunOwner::Build(build), step: RunStep::Agent } => {
             let task = row(&world.builds, build.0).task;
             let launched = world.action_runs.get(&task).copied().unwrap_or(0);
@@ -33,6 +34,7 @@ pub(super) fn always(world: &World, action: &Action) -> Held {
 pub(super) fn before(world: &World, looked_at: &Snapshot, action: &Action) -> Held {
     match action {
         Action::StartBuild(new) => start(world, looked_at, new),
+        Action::ResumeBuild(resumption) => resume(world, looked_at, resumption),
         Action::EnterPhase { from, to, .. } => {
             let legal = to > from && !matches!(to, Phase::Missed);
             holds(legal, || format!("a session can't go from {from} to {to}"))
@@ -49,7 +51,7 @@ pub(super) fn before(world: &World, looked_at: &Snapshot, action: &Action) -> He
 
 fn start(world: &World, looked_at: &Snapshot, new: &NewBuild) -> Held {
     let (now, task) = (world.now(), world.task(new.task));
-    let open = world.open_builds().count();
+    let open = world.at_work();
     let permits = looked_at.permits();
     holds(permits.blocked_by.is_empty(), || format!("#{} starts while {:?}", task.id, permits.blocked_by))?;
     holds(open < permits.max, || format!("#{} starts as number {} of {}", task.id, open + 1, permits.max))?;
@@ -66,6 +68,23 @@ fn start(world: &World, looked_at: &Snapshot, new: &NewBuild) -> Held {
     holds(unmet.is_none(), || format!("#{} starts before {unmet:?} has completed", task.id))
 }
 
+fn resume(world: &World, looked_at: &Snapshot, resumption: &Resumption) -> Held {
+    let (now, task) = (world.now(), world.task(resumption.task));
+    let (at_work, permits) = (world.at_work(), looked_at.permits());
+    holds(permits.blocked_by.is_empty(), || format!("#{} goes on while {:?}", task.id, permits.blocked_by))?;
+    holds(at_work < permits.max, || format!("#{} goes on as number {} of {}", task.id, at_work + 1, permits.max))?;
+    room_in_project(world, task)?;
+    in_window(world, task, &row(&world.sessions, resumption.session.0).session, now)?;
+    let build = row(&world.builds, resumption.build.0);
+    let block = world.providers.iter().find(|p| Some(&p.agent) == build.agent.as_ref()).and_then(|p| p.block.as_ref());
+    holds(block.is_none_or(|block| block.until <= now), || format!("#{} goes on against {block:?}", task.id))?;
+    let others = world.open_builds().filter(|b| b.step != BuildStep::Parked && b.agent == build.agent).count();
+    let probes = block.is_some_and(|block| !block.known);
+    holds(!probes || others == 0, || format!("#{} is one of several that try an account", task.id))?;
+    let answered = !matches!(build.wait, Some(Wait::Answer { answer: None, .. }));
+    holds(answered, || format!("#{} goes on without its answer", task.id))
+}
+
 fn completed(world: &World, id: TaskId) -> bool {
     let last = world.builds.iter().rfind(|build| build.task == id);
     world.task(id).state == TaskState::Done && last.and_then(|build| build.outcome) == Some(Outcome::Verified)
@@ -75,7 +94,8 @@ fn room_in_project(world: &World, task: &Task) -> Held {
     let Some(project) = task.spec.project.as_deref().and_then(|name| world.settings.project(name)) else {
         return Ok(());
     };
-    let running = world.open_builds().filter(|b| world.task(b.task).spec.project.as_ref() == Some(&project.name));
+    let running = world.open_builds().filter(|b| b.step != BuildStep::Parked);
+    let running = running.filter(|b| world.task(b.task).spec.project.as_ref() == Some(&project.name));
     let most = project.max_builds.unwrap_or(usize::MAX);
     holds(running.count() < most, || format!("#{}: more than {most} builds of {}", task.id, project.name))
 }
@@ -109,7 +129,7 @@ fn in_window(world: &World, task: &Task, session: &Session, now: DateTime<Utc>) 
 pub(super) fn after(world: &World) -> Held {
     let open: Vec<_> = world.open_builds().collect();
     let most = world.settings.limits.max_builds;
-    holds(open.len() <= most, || format!("{} builds run, {most} may", open.len()))?;
+    holds(world.at_work() <= most, || format!("{} builds run, {most} may", world.at_work()))?;
     let twice = open.iter().find(|a| open.iter().any(|b| a.task == b.task && a.id != b.id));
     holds(twice.is_none(), || format!("two open builds of {twice:?}"))?;
     for project in &world.settings.projects {

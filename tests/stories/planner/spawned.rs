@@ -2,9 +2,13 @@
 
 use super::apply::{Done, Refused, expect, id, only};
 use super::world::{World, row, row_mut};
-use overnight::domain::build::{Build, BuildStep, Check, CheckPurpose, CheckStep, Run, RunOwner, RunStep, StopReason};
+use chrono::TimeDelta;
+use overnight::domain::build::{
+    Build, BuildStep, Check, CheckPurpose, CheckStep, Run, RunOwner, RunStep, StopReason, Used, Wait,
+};
 use overnight::domain::id::{BuildId, CheckId, RunId, SessionId};
-use overnight::domain::plan::{BuildEnd, NewBuild, TaskAfter};
+use overnight::domain::plan::{BuildEnd, NewBuild, Resumption, TaskAfter};
+use overnight::domain::provider::{Block, Provider};
 use overnight::domain::task::{TaskKind, TaskState};
 
 impl World {
@@ -21,7 +25,7 @@ impl World {
             });
             usable.ok_or(Refused::Race("the approval"))?.approval.used_at.get_or_insert(now);
         }
-        expect(self.open_builds().count() < new.permits, "the number of running builds")?;
+        expect(self.at_work() < new.permits, "the number of running builds")?;
         only(!self.open_builds().any(|build| build.task == new.task), "open build of a task")?;
         let task = row_mut(&mut self.tasks, new.task.0);
         (task.attempts, task.retry_at) = (task.attempts + 1, None);
@@ -47,6 +51,12 @@ impl World {
             check: None,
             progress: None,
             progress_text: None,
+            agent: new.agent.clone(),
+            round: 0,
+            wait: None,
+            spent: Used::default(),
+            waited: TimeDelta::zero(),
+            loose: None,
             stop_requested: None,
             outcome: None,
             reason: String::new(),
@@ -86,7 +96,10 @@ impl World {
         let now = self.now();
         let build = row_mut(&mut self.builds, build.0);
         expect(build.step == from, "the build's step")?;
-        (build.step, build.step_at) = (to, now);
+        if build.step == BuildStep::Parked {
+            build.waited += now - build.step_at;
+        }
+        (build.step, build.step_at, build.wait) = (to, now, None);
         Ok(())
     }
 
@@ -114,6 +127,7 @@ impl World {
         expect(build.step == end.from, "the build's step")?;
         (build.step, build.outcome, build.ended_at) = (BuildStep::Ended, Some(end.outcome), Some(now));
         build.reason.clone_from(&end.reason);
+        build.wait = None;
         let task = row_mut(&mut self.tasks, build.task.0);
         if task.state != TaskState::Open {
             return Ok(());
@@ -129,8 +143,41 @@ impl World {
         Ok(())
     }
 
+    pub(super) fn park(&mut self, build: BuildId, wait: &Wait, block: Option<&(String, Block)>) -> Done {
+        let now = self.now();
+        let row = row_mut(&mut self.builds, build.0);
+        expect(row.step == BuildStep::Working, "the build's step")?;
+        (row.step, row.step_at, row.wait) = (BuildStep::Parked, now, Some(wait.clone()));
+        if let Some((agent, block)) = block {
+            self.providers.retain(|known| known.agent != *agent);
+            self.providers.push(Provider { agent: agent.clone(), block: Some(block.clone()), windows: vec![] });
+        }
+        Ok(())
+    }
+
+    pub(super) fn resume(&mut self, resumption: &Resumption) -> Done {
+        expect(self.at_work() < resumption.permits, "the number of running builds")?;
+        let now = self.now();
+        let row = row_mut(&mut self.builds, resumption.build.0);
+        expect(row.step == BuildStep::Parked && row.round == resumption.round_before, "the parked build")?;
+        row.waited += now - row.step_at;
+        (row.step, row.step_at, row.wait) = (BuildStep::Working, now, None);
+        (row.round, row.session) = (row.round + 1, resumption.session);
+        Ok(())
+    }
+
+    /// Builds that hold a permit.
+    pub(super) fn at_work(&self) -> usize {
+        self.open_builds().filter(|build| build.step != BuildStep::Parked).count()
+    }
+
     pub(super) fn launch(&mut self, owner: RunOwner, step: RunStep) -> Done {
-        only(!self.runs.iter().any(|run| run.owner == owner && run.step == step), "run of a step")?;
+        let round = match (owner, step) {
+            (RunOwner::Build(build), RunStep::Agent) => row(&self.builds, build.0).round,
+            _ => 0,
+        };
+        let same = |run: &Run| run.owner == owner && run.step == step && run.round == round;
+        only(!self.runs.iter().any(same), "run of a step")?;
         if let (RunOwner::Build(build), RunStep::Agent) = (owner, step) {
             let task = row(&self.builds, build.0).task;
             if self.task(task).spec.kind == TaskKind::Action {
@@ -139,8 +186,8 @@ impl World {
         }
         let id = RunId(id(&self.runs) + 1);
         let started_at = self.now();
-        let (ended, stop_requested, counts, measured) = (None, None, None, None);
-        self.runs.push(Run { id, owner, step, started_at, ended, stop_requested, counts, measured });
+        let (ended, stop_requested, counts, measured, report) = (None, None, None, None, None);
+        self.runs.push(Run { id, owner, step, started_at, ended, stop_requested, counts, measured, round, report });
         self.run_outside(id, step);
         Ok(())
     }

@@ -22,6 +22,9 @@ impl World {
     pub(super) fn calm_down(&mut self) {
         self.note("calm", String::new);
         self.outside.calm = true;
+        // What waits for the owner would wait for ever.
+        self.paused = false;
+        self.answer();
         self.outside.strikes_at = DateTime::<Utc>::MAX_UTC;
         (self.outside.disks, self.outside.memory, self.outside.psi) = ([10, 10], 90, Some(0.0));
     }
@@ -94,6 +97,9 @@ impl World {
             Action::AdvanceCheck { .. } => "AdvanceCheck",
             Action::EndCheck { .. } => "EndCheck",
             Action::EndBuild(end) => end.outcome.as_str(),
+            Action::ParkBuild { block: Some(_), .. } => "ParkBuild for its provider",
+            Action::ParkBuild { block: None, .. } => "ParkBuild for an answer",
+            Action::ResumeBuild(_) => "ResumeBuild",
             Action::OpenThrottle { .. } => "OpenThrottle",
             Action::CloseThrottle { .. } => "CloseThrottle",
             Action::TakeSample => "TakeSample",

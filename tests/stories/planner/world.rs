@@ -6,6 +6,7 @@ use overnight::domain::approval::Approval;
 use overnight::domain::build::{Build, BuildStep, Check, CheckPurpose, CheckStep, Outcome, Run, RunEnding, RunOwner};
 use overnight::domain::id::{BuildId, RunId, SessionId, TaskId};
 use overnight::domain::plan::{Effect, Snapshot};
+use overnight::domain::provider::Provider;
 use overnight::domain::resource::Sample;
 use overnight::domain::session::{Phase, Session, SessionKind};
 use overnight::domain::settings::Settings;
@@ -82,6 +83,7 @@ pub(super) struct World {
     pub(super) runs: Vec<Run>,
     pub(super) samples: Vec<Sample>,
     pub(super) throttles: Vec<OpenThrottle>,
+    pub(super) providers: Vec<Provider>,
     pub(super) in_flight: BTreeSet<Effect>,
     /// Launches of each action's command since the tap that allowed it.
     pub(super) action_runs: BTreeMap<TaskId, u32>,
@@ -159,6 +161,8 @@ impl World {
             sample_due: samples.last().map_or(now, |last| last.at + every),
             samples,
             throttles: self.throttles.clone(),
+            providers: self.providers.clone(),
+            spent: BTreeMap::new(),
             in_flight: self.in_flight.clone(),
             tasks,
         }
