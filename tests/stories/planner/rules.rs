@@ -3,7 +3,7 @@
 
 use super::world::{World, row};
 use chrono::{DateTime, TimeDelta, Utc};
-use overnight::domain::build::{BuildStep, CheckStep, Outcome, RunOwner, RunStep, Wait};
+use overnight::domain::build::{Build, BuildStep, CheckStep, Outcome, RunOwner, RunStep, Wait};
 use overnight::domain::id::TaskId;
 use overnight::domain::plan::{Action, NewBuild, Resumption, Snapshot};
 use overnight::domain::session::{Phase, Session, SessionKind};
@@ -129,7 +129,10 @@ fn in_window(world: &World, task: &Task, session: &Session, now: DateTime<Utc>) 
 pub(super) fn after(world: &World) -> Held {
     let open: Vec<_> = world.open_builds().collect();
     let most = world.settings.limits.max_builds;
-    holds(world.at_work() <= most, || format!("{} builds run, {most} may", world.at_work()))?;
+    // A build stopped while it waited is collected without a permit: nothing of it runs.
+    let stopped = |build: &&&Build| build.stop_requested.is_some() && build.step == BuildStep::Collecting;
+    let at_work = world.at_work() - open.iter().filter(stopped).count();
+    holds(at_work <= most, || format!("{at_work} builds run, {most} may"))?;
     let twice = open.iter().find(|a| open.iter().any(|b| a.task == b.task && a.id != b.id));
     holds(twice.is_none(), || format!("two open builds of {twice:?}"))?;
     for project in &world.settings.projects {
