@@ -1,7 +1,8 @@
 //! How an agent CLI is started: arguments, environment, and what it has to reach. Nothing of it is secret: a login is
 //! named, never read.
 
-use crate::domain::settings::Agent;
+use super::{aider, claude, codex, command, gemini, opencode};
+use crate::domain::settings::{Agent, AgentKind};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -76,13 +77,188 @@ pub enum Input {
     Null,
 }
 
+/// Commands that publish, as a coding task never needs them: refused where a CLI can refuse a command by how it begins.
+/// A second fence: the first one is that there is nothing to publish with.
+pub(super) const PUBLISHING: [&str; 13] = [
+    "git push",
+    "git send-email",
+    "gh",
+    "glab",
+    "npm publish",
+    "yarn publish",
+    "yarn npm publish",
+    "pnpm publish",
+    "cargo publish",
+    "twine upload",
+    "gem push",
+    "docker push",
+    "podman push",
+];
+
+/// Variables any of them may need to reach its provider from here.
+const NETWORK: [&str; 8] = [
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
+    "https_proxy",
+    "http_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "NODE_EXTRA_CA_CERTS",
+];
+
+/// The hosts of providers, by the word before the slash in a model's name.
+const PROVIDERS: [(&str, &str); 10] = [
+    ("anthropic", "api.anthropic.com"),
+    ("openai", "api.openai.com"),
+    ("google", "generativelanguage.googleapis.com"),
+    ("gemini", "generativelanguage.googleapis.com"),
+    ("openrouter", "openrouter.ai"),
+    ("opencode", "opencode.ai"),
+    ("deepseek", "api.deepseek.com"),
+    ("groq", "api.groq.com"),
+    ("mistral", "api.mistral.ai"),
+    ("xai", "api.x.ai"),
+];
+
+/// What is known of a CLI besides its arguments.
+pub struct Login {
+    /// Variables that stand for a login.
+    pub keys: &'static [&'static str],
+    /// Files below the home folder that a login leaves.
+    pub files: &'static [&'static str],
+    /// How to log in.
+    pub hint: &'static str,
+    /// Files and folders below the home folder it writes to.
+    state: &'static [&'static str],
+    /// Variables that point it to another host.
+    urls: &'static [&'static str],
+    /// Hosts it reaches by itself.
+    hosts: &'static [&'static str],
+}
+
+/// What a login to this CLI looks like from outside.
+pub fn login(kind: AgentKind) -> Login {
+    match kind {
+        AgentKind::Claude => Login {
+            keys: &["CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"],
+            files: &[".claude/.credentials.json"],
+            hint: "run `claude` once and log in, or `claude setup-token`",
+            state: &[".claude", ".claude.json"],
+            urls: &["ANTHROPIC_BASE_URL"],
+            hosts: &["api.anthropic.com", "platform.claude.com"],
+        },
+        AgentKind::Codex => Login {
+            keys: &["CODEX_API_KEY", "OPENAI_API_KEY"],
+            files: &[".codex/auth.json"],
+            hint: "run `codex login`",
+            state: &[".codex"],
+            urls: &["OPENAI_BASE_URL"],
+            hosts: &["api.openai.com", "chatgpt.com", "auth.openai.com"],
+        },
+        AgentKind::OpenCode => Login {
+            keys: &["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY", "OPENCODE_API_KEY"],
+            files: &[".local/share/opencode/auth.json"],
+            hint: "run `opencode auth login`",
+            state: &[".local/share/opencode", ".local/state/opencode", ".cache/opencode", ".config/opencode"],
+            urls: &[],
+            hosts: &["models.dev"],
+        },
+        AgentKind::Gemini => Login {
+            keys: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+            files: &[".gemini/oauth_creds.json"],
+            hint: "run `gemini` once and log in, or put GEMINI_API_KEY into .env",
+            state: &[".gemini"],
+            urls: &["GOOGLE_GEMINI_BASE_URL"],
+            hosts: &["generativelanguage.googleapis.com", "cloudcode-pa.googleapis.com", "oauth2.googleapis.com"],
+        },
+        AgentKind::Aider => Login {
+            keys: &["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "DEEPSEEK_API_KEY", "OPENROUTER_API_KEY"],
+            files: &[".aider.conf.yml"],
+            hint: "put your provider's key into .env",
+            state: &[".aider"],
+            urls: &["OPENAI_API_BASE", "ANTHROPIC_API_BASE"],
+            hosts: &[],
+        },
+        AgentKind::Command => Login { keys: &[], files: &[], hint: "", state: &[], urls: &[], hosts: &[] },
+    }
+}
+
 /// How to start this agent.
 pub fn launch(agent: &Agent, order: &Order<'_>) -> Launch {
-    let _ = (agent, order);
-    todo!()
+    match agent.kind {
+        AgentKind::Claude => claude::launch(agent, order),
+        AgentKind::Codex => codex::launch(agent, order),
+        AgentKind::OpenCode => opencode::launch(agent, order),
+        AgentKind::Gemini => gemini::launch(agent, order),
+        AgentKind::Aider => aider::launch(agent, order),
+        AgentKind::Command => command::launch(agent, order),
+    }
+}
+
+/// What all known CLIs have in common: begins with the program.
+pub(super) fn base(agent: &Agent, order: &Order<'_>) -> Launch {
+    let login = login(agent.kind);
+    let mut launch = Launch::of(vec![agent.argv.program().to_owned()]);
+    launch.env_names = login.keys.iter().chain(login.urls).chain(&NETWORK).copied().collect();
+    launch.login_files = login.files.iter().map(PathBuf::from).collect();
+    if order.state_dir.is_none() {
+        launch.state = login.state.iter().map(PathBuf::from).collect();
+    }
+    let value = |name: &&str| agent.env.get(*name).or_else(|| order.passed.get(*name));
+    let pointed = login.urls.iter().filter_map(value).filter_map(|url| host(url));
+    let model = agent.model.as_deref().and_then(|model| model.split_once('/'));
+    let provider = model.and_then(|(word, _)| PROVIDERS.iter().find(|(known, _)| *known == word));
+    launch.api_hosts = login.hosts.iter().map(ToString::to_string).collect();
+    launch.api_hosts.extend(provider.map(|(_, host)| (*host).to_owned()));
+    launch.api_hosts.extend(pointed);
+    launch
+}
+
+impl Launch {
+    /// Just this command, with the prompt on standard input.
+    pub(super) fn of(argv: Vec<String>) -> Self {
+        Self {
+            argv,
+            env: BTreeMap::new(),
+            env_names: Vec::new(),
+            stdin: Input::Prompt,
+            api_hosts: Vec::new(),
+            login_files: Vec::new(),
+            state: Vec::new(),
+            separate_stderr: true,
+            litter: Vec::new(),
+        }
+    }
+
+    pub(super) fn add(&mut self, words: &[&str]) {
+        self.argv.extend(words.iter().map(ToString::to_string));
+    }
+
+    /// The owner's own arguments, after ours: where both say something, theirs is what counts.
+    pub(super) fn finish(&mut self, agent: &Agent) {
+        self.argv.extend(agent.argv.args().iter().cloned());
+    }
+
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        self.env.insert(name.to_owned(), value.to_owned());
+    }
+}
+
+/// Host, and port if there is one, of an address.
+fn host(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?;
+    (!host.is_empty()).then(|| host.to_ascii_lowercase())
 }
 
 /// A random UUID (version 4), for [`SessionChoice::New`].
 pub fn new_session_id() -> String {
-    todo!()
+    let bits: u128 = rand::random();
+    // Version 4, variant 1 (RFC 9562, section 5.4).
+    let bits = bits & !(0xf << 76) | (0x4 << 76);
+    let bits = bits & !(0x3 << 62) | (0x2 << 62);
+    let hex = format!("{bits:032x}");
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }

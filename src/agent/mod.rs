@@ -7,12 +7,23 @@
 //! Left out on purpose: running it (that is [`crate::runner`]) and believing it: what an agent says is a claim, shown
 //! as such; what a task's outcome is, the host decides by what it sees.
 
+mod aider;
+mod claude;
+mod codex;
 mod command;
+mod gemini;
+mod heard;
+mod json;
 mod launch;
+mod lines;
+mod opencode;
 mod prompt;
+mod question;
 mod stream;
+mod trouble;
+mod when;
 
-pub use launch::{Budget, Input, Launch, Order, SessionChoice, launch, new_session_id};
+pub use launch::{Budget, Input, Launch, Login, Order, SessionChoice, launch, login};
 pub use prompt::{PromptFacts, prompt, resume_prompt};
 pub use stream::{AgentEnd, Reference, Side, Stopped, Stream};
 

@@ -1,0 +1,169 @@
+//! OpenCode: `opencode run --format json`. Seen with 1.18.
+//!
+//! It has no last event: done is a last step with reason `stop`, and an exit with 0. A permission to be asked for is
+//! refused by itself. Where its provider answers with 429 or 5xx it may print an `error`, or hang without a byte: only
+//! a silence timeout finds that, and what `--print-logs` put on standard error tells why.
+
+use super::claude::todo;
+use super::heard::{Close, Heard, call};
+use super::json::{Look, epoch};
+use super::launch::{Launch, Order, PUBLISHING, SessionChoice, base};
+use super::stream::{AgentEnd, Reader, events};
+use super::trouble;
+use crate::domain::agent::{AgentOutcome, Spent};
+use crate::domain::settings::Agent;
+use serde_json::{Map, Value, json};
+
+pub(super) fn launch(agent: &Agent, order: &Order<'_>) -> Launch {
+    let mut launch = base(agent, order);
+    launch.add(&["run", "--format", "json", "--print-logs", "--log-level", "WARN"]);
+    if let SessionChoice::Resume(id) = order.session {
+        launch.add(&["--session", id]);
+    }
+    if let Some(model) = &agent.model {
+        launch.add(&["--model", model]);
+    }
+    launch.finish(agent);
+    launch.set("OPENCODE_CONFIG_CONTENT", &configuration().to_string());
+    launch.set("OPENCODE_DISABLE_AUTOUPDATE", "1");
+    if let Some(folder) = order.state_dir {
+        launch.set("XDG_DATA_HOME", &folder.to_string_lossy());
+    }
+    launch
+}
+
+/// The last rule that fits a command decides, so all are allowed first.
+fn configuration() -> Value {
+    let mut bash = Map::from_iter([("*".to_owned(), json!("allow"))]);
+    bash.extend(PUBLISHING.iter().map(|command| (format!("{command}*"), json!("deny"))));
+    json!({
+        "autoupdate": false,
+        "share": "disabled",
+        "permission": {
+            "edit": "allow",
+            "bash": bash,
+            "webfetch": "deny",
+            "websearch": "deny",
+            "external_directory": "deny",
+            "question": "deny",
+        },
+    })
+}
+
+/// Reads its events.
+#[derive(Debug, Default)]
+pub(super) struct OpenCode {
+    /// Why the last step ended.
+    reason: String,
+    /// Texts of this step.
+    said: bool,
+}
+
+impl Reader for OpenCode {
+    fn line(&mut self, line: &str, heard: &mut Heard) {
+        events(line, heard, |event, heard| self.event(event, heard));
+    }
+
+    fn end(&mut self, end: &AgentEnd, trouble: &str, heard: &mut Heard) {
+        heard.session_gone |= trouble.contains("Session not found");
+        let ended_itself = end.stopped.is_none() && end.signal.is_none() && end.status.unwrap_or(0) == 0;
+        if heard.close != Close::Open || !ended_itself || trouble::of(trouble).is_some() {
+            return;
+        }
+        // After a refusal it ends in the middle of a step, as if that were an end.
+        if self.reason == "stop" || (!self.reason.is_empty() && (!heard.denials.is_empty() || heard.question.is_some()))
+        {
+            heard.close = Close::Done;
+        } else if !self.reason.is_empty() {
+            heard.error(AgentOutcome::Failed, &format!("it ended in the middle of its work ({})", self.reason));
+        }
+    }
+}
+
+impl OpenCode {
+    fn event(&mut self, event: &Value, heard: &mut Heard) {
+        if let Some(id) = event.text("sessionID") {
+            heard.session(id);
+        }
+        let part = event.at(&["part"]);
+        match event.text("type").unwrap_or_default() {
+            "step_start" => {
+                (heard.close, self.said) = (Close::Open, false);
+                self.reason.clear();
+            }
+            "text" => {
+                let text = part.text("text").unwrap_or_default();
+                if std::mem::replace(&mut self.said, true) { heard.add(text) } else { heard.say(text) }
+            }
+            "tool_use" => tool(part, heard),
+            "step_finish" => {
+                part.text("reason")
+                    .unwrap_or("no reason")
+                    .chars()
+                    .take(40)
+                    .collect::<String>()
+                    .clone_into(&mut self.reason);
+                step(part, heard);
+            }
+            "error" => error(event.at(&["error"]), heard),
+            _ => {}
+        }
+    }
+}
+
+fn tool(part: &Value, heard: &mut Heard) {
+    let (tool, state) = (part.text("tool").unwrap_or("a tool"), part.at(&["state"]));
+    let input = state.at(&["input"]);
+    let what = call(tool, input);
+    heard.question = None;
+    if tool == "todowrite" {
+        todo(input.list("todos"), heard);
+    } else {
+        heard.at(None, &what);
+    }
+    let error = state.text("error").unwrap_or_default();
+    let refused = ["rejected permission", "prevents you from using", "dismissed this question"];
+    if state.text("status") == Some("error") && refused.iter().any(|words| error.contains(words)) {
+        if tool == "question" {
+            heard.question = input.list("questions").iter().find_map(|q| q.text("question")).map(str::to_owned);
+        } else {
+            heard.denied(&what);
+        }
+    }
+}
+
+fn step(part: &Value, heard: &mut Heard) {
+    let told = part.at(&["tokens"]);
+    let parts = ["input", "output", "reasoning"].iter().map(|key| told.whole(key).unwrap_or(0));
+    let cache = ["read", "write"].iter().map(|key| told.at(&["cache"]).whole(key).unwrap_or(0));
+    let tokens = told.whole("total").unwrap_or_else(|| parts.chain(cache).fold(0, u64::saturating_add));
+    let spent = Spent {
+        tokens: Some(heard.spent.tokens.unwrap_or(0).saturating_add(tokens)),
+        cost_usd: part.number("cost").map(|cost| heard.spent.cost_usd.unwrap_or(0.0) + cost).or(heard.spent.cost_usd),
+    };
+    heard.usage(spent, heard.turns.saturating_add(1));
+}
+
+fn error(error: &Value, heard: &mut Heard) {
+    let (name, data) = (error.text("name").unwrap_or_default(), error.at(&["data"]));
+    let message = data.text("message").or(error.text("message")).unwrap_or(name);
+    let headers = data.at(&["responseHeaders"]);
+    let header = |name: &str| headers.text(name).and_then(|value| value.trim().parse::<u64>().ok());
+    let rejected = headers.text("anthropic-ratelimit-unified-status") == Some("rejected");
+    let outcome = match name {
+        "MessageAbortedError" => AgentOutcome::Interrupted,
+        "ProviderAuthError" => AgentOutcome::Account,
+        _ if rejected => AgentOutcome::Limit,
+        _ => {
+            let told = trouble::of(message);
+            let told_for_sure = told.filter(|told| *told != AgentOutcome::Transient);
+            let status = data.whole("statusCode").and_then(trouble::of_http);
+            let again = data.is("isRetryable").then_some(AgentOutcome::Transient);
+            told_for_sure.or(status).or(told).or(again).unwrap_or(AgentOutcome::Failed)
+        }
+    };
+    if outcome == AgentOutcome::Limit {
+        heard.reset_at = header("anthropic-ratelimit-unified-reset").and_then(epoch);
+    }
+    heard.error(outcome, message);
+}
