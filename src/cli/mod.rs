@@ -140,6 +140,12 @@ enum Command {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    // Not a subcommand for people: whatever follows belongs to the command that is entered, dashes and all.
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == "enter") {
+        let plan = arguments.next().unwrap_or_default();
+        return crate::runner::enter_main(&plan.to_string_lossy(), &arguments.collect::<Vec<_>>());
+    }
     let cli = Cli::parse();
     if let Command::Supervise { folder } = &cli.command {
         return crate::runner::supervise_main(folder);

@@ -7,7 +7,7 @@
 
 use std::io::{self, PipeReader, Read as _};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,7 @@ const DRAIN: Duration = Duration::from_secs(1);
 pub(super) struct Capture {
     thread: JoinHandle<Captured>,
     closing: Arc<AtomicBool>,
+    bytes: Arc<AtomicU64>,
 }
 
 impl Capture {
@@ -37,9 +38,15 @@ impl Capture {
         // A larger pipe is faster; where the user's quota forbids it the usual one serves.
         let _ = rustix::pipe::fcntl_setpipe_size(&pipe, BUFFER);
         let closing = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&closing);
-        let thread = std::thread::Builder::new().name("capture".into()).spawn(move || copy(pipe, log, &seen))?;
-        Ok(Self { thread, closing })
+        let bytes = Arc::new(AtomicU64::new(0));
+        let (seen, came) = (Arc::clone(&closing), Arc::clone(&bytes));
+        let thread = std::thread::Builder::new().name("capture".into()).spawn(move || copy(pipe, log, &seen, &came))?;
+        Ok(Self { thread, closing, bytes })
+    }
+
+    /// Bytes that came so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// Takes what is still in the pipe. Does not wait for an end of file that a process outside the tree holds back.
@@ -52,7 +59,7 @@ impl Capture {
     }
 }
 
-fn copy(mut pipe: PipeReader, mut log: LogWriter, closing: &AtomicBool) -> Captured {
+fn copy(mut pipe: PipeReader, mut log: LogWriter, closing: &AtomicBool, came: &AtomicU64) -> Captured {
     let mut buffer = vec![0; BUFFER];
     let mut closed_at = None;
     loop {
@@ -64,7 +71,10 @@ fn copy(mut pipe: PipeReader, mut log: LogWriter, closing: &AtomicBool) -> Captu
         }
         match pipe.read(&mut buffer) {
             Ok(0) => break,
-            Ok(n) => log.write(&buffer[..n]),
+            Ok(n) => {
+                came.fetch_add(n as u64, Ordering::Relaxed);
+                log.write(&buffer[..n]);
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if closed_at.is_some() {
                     break;

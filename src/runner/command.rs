@@ -2,9 +2,11 @@
 //!
 //! Left out on purpose: what follows from an event (`supervisor`).
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, PipeWriter};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::Sender;
 
@@ -12,7 +14,9 @@ use rustix::process::{WaitOptions, WaitStatus, wait};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::capture::Capture;
-use super::writer::LogWriter;
+use super::leash::{Fastened, Listener};
+use super::log::Held;
+use super::writer::{Captured, LogWriter};
 use super::{MARKER, RunSpec};
 
 /// What the waiting threads tell.
@@ -25,39 +29,89 @@ pub(super) enum Event {
     Terminated,
 }
 
-/// Starts the command; the error says what to look at.
-pub(super) fn start(spec: &RunSpec) -> Result<(u32, Capture), String> {
-    let log = LogWriter::create(&spec.log_path, spec.log_head_bytes, spec.log_tail_bytes)
-        .map_err(|e| format!("could not create the log {}: {e}", spec.log_path.display()))?;
+/// A command that was started, and what reads its output.
+pub(super) struct Begun {
+    pub(super) child: u32,
+    pub(super) output: Output,
+    /// Where its guard tells of it, if it has a leash.
+    pub(super) guard: Option<Listener>,
+}
+
+/// What reads standard output and error.
+pub(super) struct Output {
+    log: Capture,
+    errors: Option<Capture>,
+}
+
+impl Output {
+    /// Bytes that came so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.log.bytes() + self.errors.as_ref().map_or(0, Capture::bytes)
+    }
+
+    /// Takes what is still in the pipes. What is told is of both together.
+    pub(super) fn finish(self) -> Captured {
+        let log = self.log.finish();
+        let Some(errors) = self.errors.map(Capture::finish) else { return log };
+        let held = Held { total: log.held.total + errors.held.total, dropped: log.held.dropped + errors.held.dropped };
+        Captured { held, error: log.error.or(errors.error) }
+    }
+}
+
+/// Starts the command, on its leash if it has one; the error says what to look at.
+pub(super) fn start(spec: &RunSpec, leash: Option<&Fastened>) -> Result<Begun, String> {
     let stdin = match &spec.stdin {
         None => Stdio::null(),
         Some(path) => {
             File::open(path).map_err(|e| format!("could not open {} for standard input: {e}", path.display()))?.into()
         }
     };
-    let (reader, writer) = io::pipe().map_err(|e| format!("could not make a pipe: {e}"))?;
-    let capture = Capture::start(reader, log).map_err(|e| format!("could not read the command's output: {e}"))?;
-    match spawn(spec, stdin, writer) {
-        Ok(child) => Ok((child, capture)),
+    let (log, writer) = capture(spec, &spec.log_path)?;
+    let errors = spec.stderr_path.as_deref().map(|path| capture(spec, path)).transpose()?;
+    let (errors, error_writer) = errors.map_or((None, None), |(capture, writer)| (Some(capture), Some(writer)));
+    let output = Output { log, errors };
+    let begun = spawn(spec, leash, stdin, writer, error_writer).and_then(|child| {
+        // Not waited for yet, so its pid is its own. Where it fails whatever it has started is below us, and is swept.
+        Ok((child, leash.map(|leash| leash.begun(child)).transpose()?))
+    });
+    match begun {
+        Ok((child, guard)) => Ok(Begun { child, output, guard }),
         Err(error) => {
-            capture.finish();
+            output.finish();
             Err(error)
         }
     }
 }
 
-fn spawn(spec: &RunSpec, stdin: Stdio, output: PipeWriter) -> Result<u32, String> {
-    let (program, arguments) = spec.argv.split_first().ok_or("no program was given")?;
+fn capture(spec: &RunSpec, path: &Path) -> Result<(Capture, PipeWriter), String> {
+    let log = LogWriter::create(path, spec.log_head_bytes, spec.log_tail_bytes)
+        .map_err(|e| format!("could not create the log {}: {e}", path.display()))?;
+    let (reader, writer) = io::pipe().map_err(|e| format!("could not make a pipe: {e}"))?;
+    let capture = Capture::start(reader, log).map_err(|e| format!("could not read the command's output: {e}"))?;
+    Ok((capture, writer))
+}
+
+fn spawn(
+    spec: &RunSpec,
+    leash: Option<&Fastened>,
+    stdin: Stdio,
+    output: PipeWriter,
+    errors: Option<PipeWriter>,
+) -> Result<u32, String> {
+    let argv = leash.map_or_else(|| spec.argv.iter().map(OsString::from).collect(), |leash| leash.argv.clone());
+    let (program, arguments) = argv.split_first().ok_or("no program was given")?;
     // The system reports a missing directory and a missing program alike.
     if !spec.cwd.is_dir() {
+        let program = spec.argv.first().map_or("", String::as_str);
         return Err(format!("{program} was not started: its directory {} does not exist", spec.cwd.display()));
     }
-    let errors = output.try_clone().map_err(|e| format!("could not share the output pipe: {e}"))?;
+    let errors =
+        errors.map_or_else(|| output.try_clone(), Ok).map_err(|e| format!("could not share the output pipe: {e}"))?;
     Command::new(program)
         .args(arguments)
         .current_dir(&spec.cwd)
         .env_clear()
-        .envs(&spec.env)
+        .envs(leash.map_or(&spec.env, |leash| &leash.env))
         .env(MARKER, &spec.run_id)
         .stdin(stdin)
         .stdout(output)
@@ -65,7 +119,7 @@ fn spawn(spec: &RunSpec, stdin: Stdio, output: PipeWriter) -> Result<u32, String
         .process_group(0)
         .spawn()
         .map(|child| child.id())
-        .map_err(|e| format!("could not start {program} in {}: {e}", spec.cwd.display()))
+        .map_err(|e| format!("could not start {} in {}: {e}", program.to_string_lossy(), spec.cwd.display()))
 }
 
 /// Reaps whatever ends below us, until nothing is left.

@@ -35,6 +35,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use leash::enter_main;
 pub use local::LocalRunner;
 pub use log::{last_lines, read_new};
 pub use supervisor::supervise_main;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::leash::Held;
 use super::{RunEnd, RunSpec, RunnerError};
 
 /// A run directory.
@@ -30,6 +31,13 @@ pub(super) struct Started {
     #[serde(with = "super::path_json")]
     pub(super) log_path: PathBuf,
     pub(super) log_tail_bytes: u64,
+    #[serde(default, with = "super::path_json::optional")]
+    pub(super) stderr_path: Option<PathBuf>,
+    /// What holds it, and its control groups.
+    #[serde(default)]
+    pub(super) held: Option<Held>,
+    #[serde(default, with = "super::path_json::list")]
+    pub(super) groups: Vec<PathBuf>,
 }
 
 /// Content of `stop.json`.

@@ -6,6 +6,7 @@
 //! Architecture invariant: `started.json` is durable before the command exists, and nobody starts a command where it
 //! is found. So a command is begun at most once, whatever dies when.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,7 +15,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{WaitStatus, setsid};
 
-use super::command::{Event, listen_for_signals, reap, start};
+use super::command::{Begun, Event, Output, listen_for_signals, reap, start};
+use super::leash::{Fastened, Groups, LastWords, Listener, fasten};
 use super::record::{RunDir, Started, StoredSpec};
 use super::tree::{self, Scope, Swept};
 use super::{End, RunEnd, RunSpec, RunnerError, log};
@@ -70,6 +72,10 @@ fn supervise(dir: &RunDir) -> Result<(), RunnerError> {
     listen_for_signals(events.clone()).map_err(io("listen for signals in"))?;
     tree::adopt_orphans().map_err(io("adopt orphans in"))?;
     dir.blank_env()?;
+    let leash = match spec.leash.as_ref().map(|leash| fasten(leash, &spec, dir.path())).transpose() {
+        Ok(leash) => leash,
+        Err(error) => return write_exit(dir, &RunEnd { error: Some(error), ..RunEnd::bare(End::NotStarted) }),
+    };
     let (supervisor_start_ticks, boot_id) = tree::identity();
     dir.write_started(&Started {
         run_id: spec.run_id.clone(),
@@ -78,42 +84,53 @@ fn supervise(dir: &RunDir) -> Result<(), RunnerError> {
         boot_id,
         log_path: spec.log_path.clone(),
         log_tail_bytes: spec.log_tail_bytes,
+        stderr_path: spec.stderr_path.clone(),
+        held: leash.as_ref().map(|leash| leash.held.clone()),
+        groups: leash.as_ref().map(|leash| leash.groups.folders().to_vec()).unwrap_or_default(),
     })?;
-    write_exit(dir, &run(dir, &spec, events, &inbox))
+    let mut end = run(dir, &spec, leash.as_ref(), events, &inbox);
+    if let Some(leash) = &leash {
+        leash.tell(&mut end);
+        leash.groups.remove(&mut end);
+    }
+    write_exit(dir, &end)
 }
 
 /// The command's whole life.
-fn run(dir: &RunDir, spec: &RunSpec, events: Sender<Event>, inbox: &Receiver<Event>) -> RunEnd {
+fn run(
+    dir: &RunDir,
+    spec: &RunSpec,
+    leash: Option<&Fastened>,
+    events: Sender<Event>,
+    inbox: &Receiver<Event>,
+) -> RunEnd {
     if let Some(request) = dir.stop() {
         return RunEnd { stop_reason: Some(request.reason), ..RunEnd::bare(End::Stopped) };
     }
-    let begun = Instant::now();
-    let (child, capture) = match start(spec) {
-        Ok(started) => started,
+    let since = Instant::now();
+    let Begun { child, output, guard } = match start(spec, leash) {
+        Ok(begun) => begun,
         Err(error) => {
             return RunEnd { error: Some(error), ..RunEnd::bare(End::NotStarted) };
         }
     };
-    let mut run = Run { dir, inbox, child, status: None, empty: false };
+    let heard = LastWords::default();
+    let mut run = Run { dir, inbox, leash, guard, heard, output, child, status: None, empty: false };
     let waiting = std::thread::Builder::new().name("wait".into()).spawn(move || reap(&events));
     let cause = match waiting {
-        Ok(_) => run.watch(begun.checked_add(seconds(spec.timeout_secs))),
+        Ok(_) => run.watch(since.checked_add(seconds(spec.timeout_secs)), spec.silence_secs.map(seconds)),
         Err(error) => Cause::Broken(format!("no thread to wait for the command: {error}")),
     };
     if matches!(cause, Cause::Exited) {
         run.wait_empty(SETTLE);
     } else {
-        tree::terminate(run.scope());
+        // A guard above a sandbox would end it at once, and with it the time for a clean end.
+        tree::terminate(run.scope(), leash.is_some_and(|leash| leash.stays).then_some(child));
         run.wait_empty(seconds(spec.grace_secs));
     }
     let swept = run.sweep();
-    let captured = capture.finish();
-    let mut end = cause.end(run.status, &swept, child);
-    end.started_elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    end.log_bytes_total = captured.held.total;
-    end.log_bytes_dropped = captured.held.dropped;
-    let errors: Vec<String> = end.error.take().into_iter().chain(captured.error).collect();
-    end.error = (!errors.is_empty()).then(|| errors.join("; "));
+    let mut end = run.end(cause, &swept);
+    end.started_elapsed_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
     end
 }
 
@@ -121,6 +138,10 @@ fn run(dir: &RunDir, spec: &RunSpec, events: Sender<Event>, inbox: &Receiver<Eve
 struct Run<'a> {
     dir: &'a RunDir,
     inbox: &'a Receiver<Event>,
+    leash: Option<&'a Fastened>,
+    guard: Option<Listener>,
+    heard: LastWords,
+    output: Output,
     child: u32,
     status: Option<WaitStatus>,
     empty: bool,
@@ -132,7 +153,8 @@ impl Run<'_> {
     }
 
     /// Waits for the command's end or a reason to end it.
-    fn watch(&mut self, deadline: Option<Instant>) -> Cause {
+    fn watch(&mut self, deadline: Option<Instant>, silence: Option<Duration>) -> Cause {
+        let mut heard = (self.output.bytes(), Instant::now());
         loop {
             let left = deadline.map_or(STOP_POLL, |at| at.saturating_duration_since(Instant::now()));
             if left.is_zero() {
@@ -146,6 +168,12 @@ impl Run<'_> {
             }
             if let Some(request) = self.dir.stop() {
                 return Cause::Stopped(request.reason);
+            }
+            let bytes = self.output.bytes();
+            if bytes != heard.0 {
+                heard = (bytes, Instant::now());
+            } else if silence.is_some_and(|limit| heard.1.elapsed() >= limit) {
+                return Cause::Silent;
             }
         }
     }
@@ -180,6 +208,9 @@ impl Run<'_> {
     fn sweep(&mut self) -> Swept {
         let since = Instant::now();
         let mut swept = Swept::default();
+        if let Some(leash) = self.leash.filter(|_| !self.empty) {
+            swept.killed.extend(leash.groups.kill());
+        }
         while !self.empty || !cfg!(target_os = "linux") {
             let left = KILL_LIMIT.saturating_sub(since.elapsed());
             let round = tree::kill_all(self.scope(), left, || {
@@ -195,29 +226,51 @@ impl Run<'_> {
         self.wait_empty(Duration::from_millis(10));
         swept
     }
+
+    /// How it ended, of what was seen, and of what its guard told.
+    fn end(mut self, cause: Cause, swept: &Swept) -> RunEnd {
+        if let Some(guard) = self.guard.take() {
+            guard.rest(&mut self.heard);
+        }
+        let mut end = RunEnd::bare(End::Exited);
+        (end.code, end.signal) = self.heard.ended.unwrap_or((
+            self.status.and_then(WaitStatus::exit_status),
+            self.status.and_then(WaitStatus::terminating_signal),
+        ));
+        let killed: BTreeSet<u32> = swept.killed.iter().map(|(pid, _)| *pid).collect();
+        end.leftovers = if self.leash.is_some_and(|leash| leash.stays) {
+            // Of a sandbox its program, its first process, the guard, and the command until that ended, are no leftovers.
+            let around = if self.heard.ended.is_some() { 3 } else { 4 };
+            self.heard.left.unwrap_or((killed.len() as u64).saturating_sub(around))
+        } else {
+            killed.iter().filter(|pid| **pid != self.child).count() as u64
+        };
+        let captured = self.output.finish();
+        (end.log_bytes_total, end.log_bytes_dropped) = (captured.held.total, captured.held.dropped);
+        let stuck = (swept.remaining > 0).then(|| format!("{} processes could not be killed", swept.remaining));
+        cause.tell(&mut end);
+        let errors: Vec<String> = end.error.take().into_iter().chain(stuck).chain(captured.error).collect();
+        end.error = (!errors.is_empty()).then(|| errors.join("; "));
+        end
+    }
 }
 
 /// Why a run came to its end.
 enum Cause {
     Exited,
     TimedOut,
+    Silent,
     Stopped(String),
     Broken(String),
 }
 
 impl Cause {
-    fn end(self, status: Option<WaitStatus>, swept: &Swept, child: u32) -> RunEnd {
-        let mut end = RunEnd::bare(End::Exited);
-        end.code = status.and_then(WaitStatus::exit_status);
-        end.signal = status.and_then(WaitStatus::terminating_signal);
-        end.leftovers = swept.killed.iter().filter(|(pid, _)| *pid != child).count() as u64;
-        if swept.remaining > 0 {
-            end.error = Some(format!("{} processes could not be killed", swept.remaining));
-        }
+    fn tell(self, end: &mut RunEnd) {
         match self {
             Self::Exited if end.signal.is_some() => end.end = End::Signaled,
             Self::Exited => {}
             Self::TimedOut => end.end = End::TimedOut,
+            Self::Silent => end.end = End::Silent,
             Self::Stopped(reason) => {
                 end.end = End::Stopped;
                 end.stop_reason = Some(reason);
@@ -227,7 +280,6 @@ impl Cause {
                 end.error = Some(error);
             }
         }
-        end
     }
 }
 
@@ -236,23 +288,33 @@ pub(super) fn sweep_lost(dir: &RunDir) -> Result<RunEnd, RunnerError> {
     let Some(started) = dir.started()? else {
         return Err(RunnerError::NeverStarted(dir.path().to_owned()));
     };
+    let groups = Groups::recorded(started.groups);
+    let mut killed = groups.kill();
     let swept = tree::kill_all(Scope::Marked { run_id: &started.run_id }, KILL_LIMIT, || {
         std::thread::sleep(Duration::from_millis(10));
         false
     });
+    killed.extend(&swept.killed);
+    let killed: BTreeSet<u32> = killed.into_iter().map(|(pid, _)| pid).collect();
     let mut errors = vec!["the supervisor died; how far the command came is unknown".to_owned()];
     if swept.remaining > 0 {
         errors.push(format!("{} processes could not be killed", swept.remaining));
     }
-    let mut end = RunEnd { leftovers: swept.killed.len() as u64, ..RunEnd::bare(End::Lost) };
-    match log::join(&started.log_path, started.log_tail_bytes, 0) {
-        Ok(held) => (end.log_bytes_total, end.log_bytes_dropped) = (held.total, held.dropped),
-        Err(source) if source.kind() == io::ErrorKind::NotFound => {}
-        Err(source) => {
-            errors.push(format!("the log {} could not be joined: {source}", started.log_path.display()));
+    let leftovers = killed.len() as u64;
+    let mut end = RunEnd { leftovers, held: started.held, ..RunEnd::bare(End::Lost) };
+    end.out_of_memory = groups.out_of_memory();
+    for path in [Some(&started.log_path), started.stderr_path.as_ref()].into_iter().flatten() {
+        match log::join(path, started.log_tail_bytes, 0) {
+            Ok(held) => {
+                end.log_bytes_total += held.total;
+                end.log_bytes_dropped += held.dropped;
+            }
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => errors.push(format!("the log {} could not be joined: {source}", path.display())),
         }
     }
     end.error = Some(errors.join("; "));
+    groups.remove(&mut end);
     Ok(end)
 }
 

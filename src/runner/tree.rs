@@ -7,7 +7,8 @@
 //! Every signal goes through a pidfd whose process was checked to be the one seen, so a reused pid is never hit.
 //! Elsewhere (macOS) there is only the process group: a daemon that left it is not found.
 //!
-//! Left out on purpose: cgroups. They are neater but need delegation, which a plain user's machine does not have.
+//! Left out on purpose: control groups (`leash`). They are neater but need delegation, which a plain user's machine
+//! does not have; where they are this only comes after.
 
 /// The processes meant.
 #[derive(Debug, Clone, Copy)]
@@ -102,10 +103,10 @@ mod system {
         (stat("self").map(|p| p.start), boot.map(|id| id.trim().to_owned()))
     }
 
-    /// Sends SIGTERM once to each process, and wakes the stopped ones so that they see it. Once, because many programs
-    /// take a second one as "at once"; so no group signal on top.
-    pub(in crate::runner) fn terminate(scope: Scope<'_>) {
-        for process in members(scope) {
+    /// Sends SIGTERM once to each process but `spared`, and wakes the stopped ones so that they see it. Once, because many
+    /// programs take a second one as "at once"; so no group signal on top.
+    pub(in crate::runner) fn terminate(scope: Scope<'_>, spared: Option<u32>) {
+        for process in members(scope).into_iter().filter(|process| Some(process.pid) != spared) {
             signal(&process, Signal::TERM);
             signal(&process, Signal::CONT);
         }
@@ -246,7 +247,7 @@ mod system {
     }
 
     /// Sends SIGTERM to the command's process group.
-    pub(in crate::runner) fn terminate(scope: Scope<'_>) {
+    pub(in crate::runner) fn terminate(scope: Scope<'_>, _spared: Option<u32>) {
         if let Some(group) = group(scope) {
             let _ = kill_process_group(group, Signal::TERM);
             let _ = kill_process_group(group, Signal::CONT);

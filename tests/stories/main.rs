@@ -20,6 +20,7 @@ mod init;
 mod input;
 mod kinds;
 mod layers;
+mod leash;
 mod morning;
 mod planner;
 mod runner;

@@ -14,12 +14,42 @@
 //! Left out on purpose: which folders a build needs and what its agent's hosts are; `make` has the rule, the caller
 //! the names.
 
+#[cfg(target_os = "linux")]
+mod bwrap;
+#[cfg(target_os = "linux")]
+mod control;
+#[cfg(target_os = "linux")]
+mod enter;
+#[cfg(target_os = "linux")]
+mod fasten;
+#[cfg(target_os = "linux")]
+mod grants;
+#[cfg(target_os = "linux")]
+mod groups;
+mod hosts;
+#[cfg(target_os = "linux")]
+mod landlock;
+mod pipe;
+mod proxy;
+#[cfg(target_os = "linux")]
+mod relay;
+mod request;
+
 use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::path_json;
+
+#[cfg(target_os = "linux")]
+pub use enter::enter_main;
+#[cfg(target_os = "linux")]
+pub(crate) use {
+    control::{LastWords, Listener},
+    fasten::{Fastened, fasten},
+    groups::Groups,
+};
 
 /// What a run may reach beyond the system's own programs and libraries.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
