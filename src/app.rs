@@ -82,7 +82,9 @@ fn watched(home: &Home, settings: &Settings) -> Vec<PathBuf> {
 
 fn passable(settings: &Settings) -> Vec<String> {
     let projects = settings.projects.iter().flat_map(|project| &project.env_pass);
-    projects.chain(settings.agents.iter().flat_map(|agent| &agent.env_pass)).cloned().collect()
+    let named = projects.chain(settings.agents.iter().flat_map(|agent| &agent.env_pass)).cloned();
+    let logins = settings.agents.iter().flat_map(|agent| crate::agent::passed(agent.kind)).map(str::to_owned);
+    named.chain(logins).collect()
 }
 
 /// Held while this process is the one that plans and talks to the chat. Freed when dropped, or by the system when the

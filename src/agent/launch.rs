@@ -52,8 +52,6 @@ pub struct Launch {
     pub argv: Vec<String>,
     /// Variables to set.
     pub env: BTreeMap<String, String>,
-    /// Variables its login or its network may need, to be passed from outside where they are set.
-    pub env_names: Vec<&'static str>,
     /// What stands on standard input.
     pub stdin: Input,
     /// Hosts the agent itself must reach; empty: not known.
@@ -127,6 +125,8 @@ pub struct Login {
     pub keys: &'static [&'static str],
     /// Files below the home folder that a login leaves.
     pub files: &'static [&'static str],
+    /// Its settings below the home folder: files, or folders of files.
+    pub settings: &'static [&'static str],
     /// How to log in.
     pub hint: &'static str,
     /// Files and folders below the home folder it writes to.
@@ -143,6 +143,7 @@ pub fn login(kind: AgentKind) -> Login {
         AgentKind::Claude => Login {
             keys: &["CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"],
             files: &[".claude/.credentials.json"],
+            settings: &[".claude/settings.json"],
             hint: "run `claude` once and log in, or `claude setup-token`",
             state: &[".claude", ".claude.json"],
             urls: &["ANTHROPIC_BASE_URL"],
@@ -151,6 +152,7 @@ pub fn login(kind: AgentKind) -> Login {
         AgentKind::Codex => Login {
             keys: &["CODEX_API_KEY", "OPENAI_API_KEY"],
             files: &[".codex/auth.json"],
+            settings: &[".codex/config.toml"],
             hint: "run `codex login`",
             state: &[".codex"],
             urls: &["OPENAI_BASE_URL"],
@@ -159,6 +161,7 @@ pub fn login(kind: AgentKind) -> Login {
         AgentKind::OpenCode => Login {
             keys: &["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY", "OPENCODE_API_KEY"],
             files: &[".local/share/opencode/auth.json"],
+            settings: &[".config/opencode"],
             hint: "run `opencode auth login`",
             state: &[".local/share/opencode", ".local/state/opencode", ".cache/opencode", ".config/opencode"],
             urls: &[],
@@ -167,6 +170,7 @@ pub fn login(kind: AgentKind) -> Login {
         AgentKind::Gemini => Login {
             keys: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
             files: &[".gemini/oauth_creds.json"],
+            settings: &[".gemini/settings.json", ".gemini/google_accounts.json", ".gemini/installation_id"],
             hint: "run `gemini` once and log in, or put GEMINI_API_KEY into .env",
             state: &[".gemini"],
             urls: &["GOOGLE_GEMINI_BASE_URL"],
@@ -175,13 +179,23 @@ pub fn login(kind: AgentKind) -> Login {
         AgentKind::Aider => Login {
             keys: &["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "DEEPSEEK_API_KEY", "OPENROUTER_API_KEY"],
             files: &[".aider.conf.yml"],
+            settings: &[".aider.model.settings.yml", ".aider.model.metadata.json"],
             hint: "put your provider's key into .env",
             state: &[".aider"],
             urls: &["OPENAI_API_BASE", "ANTHROPIC_API_BASE"],
             hosts: &[],
         },
-        AgentKind::Command => Login { keys: &[], files: &[], hint: "", state: &[], urls: &[], hosts: &[] },
+        AgentKind::Command => {
+            Login { keys: &[], files: &[], settings: &[], hint: "", state: &[], urls: &[], hosts: &[] }
+        }
     }
+}
+
+/// Variables of the bot's environment that an agent of this kind is given where they are set: its login, where its
+/// provider is, and how the network is reached.
+pub fn passed(kind: AgentKind) -> impl Iterator<Item = &'static str> {
+    let login = login(kind);
+    login.keys.iter().chain(login.urls).chain(&NETWORK).copied()
 }
 
 /// How to start this agent.
@@ -200,7 +214,6 @@ pub fn launch(agent: &Agent, order: &Order<'_>) -> Launch {
 pub(super) fn base(agent: &Agent, order: &Order<'_>) -> Launch {
     let login = login(agent.kind);
     let mut launch = Launch::of(vec![agent.argv.program().to_owned()]);
-    launch.env_names = login.keys.iter().chain(login.urls).chain(&NETWORK).copied().collect();
     launch.login_files = login.files.iter().map(PathBuf::from).collect();
     if order.state_dir.is_none() {
         launch.state = login.state.iter().map(PathBuf::from).collect();
@@ -221,7 +234,6 @@ impl Launch {
         Self {
             argv,
             env: BTreeMap::new(),
-            env_names: Vec::new(),
             stdin: Input::Prompt,
             api_hosts: Vec::new(),
             login_files: Vec::new(),
@@ -251,14 +263,4 @@ fn host(url: &str) -> Option<String> {
     let authority = rest.split(['/', '?', '#']).next()?;
     let host = authority.rsplit('@').next()?;
     (!host.is_empty()).then(|| host.to_ascii_lowercase())
-}
-
-/// A random UUID (version 4), for [`SessionChoice::New`].
-pub fn new_session_id() -> String {
-    let bits: u128 = rand::random();
-    // Version 4, variant 1 (RFC 9562, section 5.4).
-    let bits = bits & !(0xf << 76) | (0x4 << 76);
-    let bits = bits & !(0x3 << 62) | (0x2 << 62);
-    let hex = format!("{bits:032x}");
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }

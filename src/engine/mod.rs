@@ -10,6 +10,7 @@
 //!   output means.
 //! - [`deliver`]: outbox → chat; [`say`]: what is said unasked; `card`: a task's card.
 //! - `picture`: the night as PNG, for the brief.
+//! - `room`: the home folder of a build's commands.
 //! - `garbage`: folders nobody needs any more.
 
 mod card;
@@ -24,6 +25,7 @@ pub mod inbound;
 mod perform;
 mod picture;
 pub mod reply;
+mod room;
 mod rounds;
 mod runs;
 pub mod say;

@@ -3,7 +3,7 @@
 //!
 //! Streams are read in memory, from their beginning after a restart: reading twice comes to the same.
 
-use super::{Engine, lock, spec};
+use super::{Engine, lock, room, spec};
 use crate::agent::{AgentEnd, AgentEvent, AgentReport, Reference, Side, Spent, Stopped, Stream, Window};
 use crate::domain::build::{Run, RunEnding, RunOwner, StopReason, Used};
 use crate::domain::id::BuildId;
@@ -54,7 +54,7 @@ pub(super) async fn conclude(
     let Some((reading, _)) = hear(engine, run, build).await? else { return Ok(None) };
     lock(&engine.live.readings).remove(&run.id.0);
     let end = agent_end(ending);
-    let (stderr, side) = (spec::stderr_path(&reading.log), engine.home().build(build).join(spec::STATE_FOLDER));
+    let (stderr, side) = (spec::stderr_path(&reading.log), room::path(&engine.home().build(build)).join(".codex"));
     let report = tokio::task::spawn_blocking(move || {
         let said = runner::last_lines(&stderr, STDERR_LINES).unwrap_or_default().join("\n");
         let side = side_file(reading.kind, &side).map(|tail| Side::read(reading.kind, &tail));

@@ -1,7 +1,7 @@
 //! What a run executes: program, folder, environment, log and limits, made from the rows and the configuration alone, so
 //! that a restarted bot launches exactly the same.
 
-use super::Engine;
+use super::{Engine, room};
 use crate::agent::{self, AgentReport};
 use crate::domain::build::{Build, Run, RunOwner, RunStep, Wait};
 use crate::domain::id::RunId;
@@ -12,9 +12,6 @@ use crate::store::{Conn, StoreError, builds, checks, runs, tasks};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// Folder inside a build's for what its agent's CLI keeps: sessions, settings.
-pub(super) const STATE_FOLDER: &str = "state";
 
 pub(super) fn log_path(engine: &Engine, owner: RunOwner, step: RunStep, round: u32) -> PathBuf {
     let home = &engine.parts.home;
@@ -98,12 +95,16 @@ fn build_spec(
             let agent = agent_of(engine, build, task).ok_or("the agent of this build is not configured any more")?;
             let prompt = prompt_file(&folder, build, resumed.as_ref())?;
             let mut env = environment(engine, &folder, project, Some(agent), slot);
+            let owner = env.get("HOME").map(PathBuf::from);
+            let room = room::furnish(&folder, owner.as_deref(), Some(&agent::login(agent.kind)))
+                .map_err(|error| format!("{}: {error}", folder.display()))?;
+            env.insert("HOME".into(), room.home.to_string_lossy().into_owned());
             env.insert("OVERNIGHT_PROMPT".into(), prompt.to_string_lossy().into_owned());
             env.insert("OVERNIGHT_TASK".into(), task.id.to_string());
             if task.spec.kind == TaskKind::Artifact {
                 env.insert("OVERNIGHT_ARTIFACTS".into(), artifacts.to_string_lossy().into_owned());
             }
-            let (session, state) = (session_id(engine, build), folder.join(STATE_FOLDER));
+            let session = session_id(engine, build);
             let caps = engine.parts.settings.budget.build.left(build.spent);
             let order = agent::Order {
                 prompt_file: &prompt,
@@ -115,7 +116,7 @@ fn build_spec(
                     .map_or(agent::SessionChoice::New(&session), agent::SessionChoice::Resume),
                 budget: agent::Budget { usd: caps.usd, tokens: caps.tokens, turns: caps.turns },
                 sandboxed: false,
-                state_dir: Some(&state),
+                state_dir: None,
                 passed: &env,
             };
             let launch = agent::launch(agent, &order);
@@ -190,6 +191,8 @@ fn environment(
     let parts = &engine.parts;
     let mut env = parts.child_env.clone();
     let named = project.map(|p| &p.env_pass).into_iter().chain(agent.map(|a| &a.env_pass)).flatten();
+    let logins = agent.into_iter().flat_map(|agent| agent::passed(agent.kind));
+    env.extend(logins.filter_map(|name| Some((name.to_owned(), parts.passable_env.get(name)?.clone()))));
     env.extend(named.filter_map(|name| Some((name.clone(), parts.passable_env.get(name)?.clone()))));
     env.extend(project.map(|p| p.env.clone()).unwrap_or_default());
     env.extend(agent.map(|a| a.env.clone()).unwrap_or_default());

@@ -23,6 +23,7 @@ mod layers;
 mod leash;
 mod morning;
 mod planner;
+mod rounds;
 mod runner;
 mod schedule;
 mod store;

@@ -90,6 +90,16 @@ impl Overnight {
         self.vault(project, &["ls-tree", "-r", "--name-only", commit]).lines().map(str::to_owned).collect()
     }
 
+    /// What a scripted agent noted under that name.
+    pub(crate) fn note(&self, name: &str) -> Option<String> {
+        std::fs::read_to_string(self.stage_folder().join("notes").join(name)).ok()
+    }
+
+    /// Leaves a note for scripted agents.
+    pub(crate) fn notes_say(&self, name: &str, text: &str) {
+        std::fs::write(self.stage_folder().join("notes").join(name), text).unwrap();
+    }
+
     /// What agents wrote down: `start 1`, `end 1`.
     pub(crate) fn journal(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.notes().join("journal")).unwrap_or_default();

@@ -118,6 +118,21 @@ impl Stage {
         self
     }
 
+    /// One more agent: a script that prints what the CLI of that kind prints.
+    pub(crate) fn cli(self, name: &str, kind: &str) -> Self {
+        self.cli_with(name, kind, "")
+    }
+
+    /// The same with more of its configuration.
+    pub(crate) fn cli_with(mut self, name: &str, kind: &str, line: &str) -> Self {
+        let _ = writeln!(
+            self.agents,
+            "[[agents]]\nname = \"{name}\"\nkind = \"{kind}\"\ncommand = [\"@STAGE@/{kind}.sh\"]\n\
+             env = {{ STAGE = \"@STAGE@/notes\" }}\n{line}"
+        );
+        self
+    }
+
     /// A variable of the bot's environment.
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.into(), value.into()));
@@ -156,6 +171,7 @@ impl Stage {
             fs::create_dir_all(notes.join(folder)).unwrap();
         }
         fs::write(self.folder.path().join("agent.sh"), include_str!("agent.sh")).unwrap();
+        executable(&self.folder.path().join("claude.sh"), include_str!("claude.sh"));
         let now = moment_in(self.zone, moment);
         let clock = Arc::new(ManualClock::new(now));
         let time = Arc::clone(&clock) as Arc<dyn Clock>;
@@ -237,6 +253,12 @@ fn fast_folder() -> PathBuf {
     let plenty = rustix::fs::statvfs(memory).is_ok_and(|space| space.f_bavail * space.f_frsize > 2_000_000_000);
     let writable = rustix::fs::access(memory, rustix::fs::Access::WRITE_OK).is_ok();
     if plenty && writable { memory.to_owned() } else { std::env::temp_dir() }
+}
+
+fn executable(file: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::write(file, text).unwrap();
+    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 fn make(folder: &Path, project: &Project) {
