@@ -23,7 +23,7 @@ mod stream;
 mod trouble;
 mod when;
 
-pub use launch::{Budget, Input, Launch, Login, Order, SessionChoice, launch, login, new_session_id};
+pub use launch::{Budget, Input, Launch, Login, Order, SessionChoice, env_names, launch, login, new_session_id};
 pub use prompt::{PromptFacts, prompt};
 pub use stream::{AgentEnd, Reference, Side, Stopped, Stream};
 

@@ -180,7 +180,7 @@ async fn read_progress(engine: &Engine, build: BuildId) -> Result<(), StoreError
         return Ok(());
     }
     let text = String::from_utf8_lossy(&bytes[..whole]);
-    let last = text.lines().rev().find_map(|line| agent::read_line(line));
+    let last = text.lines().rev().find_map(agent::read_line);
     let (percent, words) = match last {
         Some(AgentEvent::Progress(said)) => (said.percent, (!said.text.is_empty()).then_some(said.text)),
         _ => (None, None),

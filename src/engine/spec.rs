@@ -77,16 +77,21 @@ fn build_spec(engine: &Engine, run: &Run, build: &Build, task: &Task, slot: usiz
             if task.spec.kind == TaskKind::Artifact {
                 env.insert("OVERNIGHT_ARTIFACTS".into(), artifacts.to_string_lossy().into_owned());
             }
+            let id = agent::new_session_id();
             let order = agent::Order {
                 prompt_file: &prompt,
                 clone: &clone,
-                session: agent::SessionChoice::New(""),
+                session: agent::SessionChoice::New(&id),
                 budget: agent::Budget::default(),
                 sandboxed: false,
                 state_dir: None,
                 passed: &env,
             };
             let launch = agent::launch(agent, &order);
+            let passable = &engine.parts.passable_env;
+            for (name, value) in launch.env_names.iter().filter_map(|name| Some((*name, passable.get(*name)?))) {
+                env.entry(name.to_owned()).or_insert_with(|| value.clone());
+            }
             env.extend(launch.env);
             let stdin = (launch.stdin == agent::Input::Prompt).then_some(prompt);
             Ok(finish(engine, run, launch.argv, clone, env, stdin))
