@@ -1,5 +1,6 @@
 //! The composition root: what is wired to what, which tasks run, and how they end. Nothing is decided here.
 
+use crate::agent::env_names;
 use crate::chat::Chat;
 use crate::chat::telegram::{self, TelegramOptions};
 use crate::chat::terminal::TERMINAL;
@@ -83,8 +84,8 @@ fn watched(home: &Home, settings: &Settings) -> Vec<PathBuf> {
 fn passable(settings: &Settings) -> Vec<String> {
     let projects = settings.projects.iter().flat_map(|project| &project.env_pass);
     let named = projects.chain(settings.agents.iter().flat_map(|agent| &agent.env_pass)).cloned();
-    let logins = settings.agents.iter().flat_map(|agent| crate::agent::passed(agent.kind)).map(str::to_owned);
-    named.chain(logins).collect()
+    // A known CLI gets its usual login without being told.
+    named.chain(settings.agents.iter().flat_map(|agent| env_names(agent.kind)).map(str::to_owned)).collect()
 }
 
 /// Held while this process is the one that plans and talks to the chat. Freed when dropped, or by the system when the

@@ -166,9 +166,9 @@ impl Claude {
             match (block.text("type"), block.text("text")) {
                 (Some("text"), Some(text)) if !of_subagent => {
                     if std::mem::take(&mut first) {
-                        heard.say(text)
+                        heard.say(text);
                     } else {
-                        heard.add(text)
+                        heard.add(text);
                     }
                 }
                 (Some("tool_use"), _) => self.tool(block, heard),
@@ -200,13 +200,12 @@ impl Claude {
         };
         let tokens =
             tokens(usage, ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"]);
-        match self.messages.iter_mut().find(|(known, _)| known == id) {
-            Some((_, known)) => *known = tokens.max(*known),
-            None => {
-                self.turns = self.turns.saturating_add(1);
-                let forgotten = remember(&mut self.messages, (id.to_owned(), tokens));
-                self.tokens = self.tokens.saturating_add(forgotten.map_or(0, |(_, tokens)| tokens));
-            }
+        if let Some((_, known)) = self.messages.iter_mut().find(|(known, _)| known == id) {
+            *known = tokens.max(*known);
+        } else {
+            self.turns = self.turns.saturating_add(1);
+            let forgotten = remember(&mut self.messages, (id.to_owned(), tokens));
+            self.tokens = self.tokens.saturating_add(forgotten.map_or(0, |(_, tokens)| tokens));
         }
         let sum = self.messages.iter().fold(self.tokens, |sum, (_, tokens)| sum.saturating_add(*tokens));
         let cost_usd = self.shares.and_then(|shares| shares.cost_usd);

@@ -39,7 +39,7 @@ impl Reader for Command {
         // The last line is what it ends with; what came before is its log.
         let whole = std::mem::take(&mut heard.text);
         let question = super::question::asked(&whole);
-        heard.text = whole.lines().last().unwrap_or_default().to_owned();
+        whole.lines().last().unwrap_or_default().clone_into(&mut heard.text);
         match end.status {
             Some(0) | None if end.signal.is_none() => {
                 heard.question = question;

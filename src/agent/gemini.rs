@@ -92,9 +92,9 @@ impl Gemini {
                 let text = event.get("content").and_then(Value::as_str).unwrap_or_default();
                 let more = self.going_on && event.is("delta");
                 if more {
-                    heard.add(text)
+                    heard.add(text);
                 } else {
-                    heard.say(text)
+                    heard.say(text);
                 }
                 if !more {
                     heard.turns = heard.turns.saturating_add(1);
@@ -106,9 +106,9 @@ impl Gemini {
                 let (name, input) = (event.text("tool_name").unwrap_or("a tool"), event.at(&["parameters"]));
                 let what = call(name, input);
                 if name == "write_todos" {
-                    todo(input.list("todos"), heard)
+                    todo(input.list("todos"), heard);
                 } else {
-                    heard.at(None, &what)
+                    heard.at(None, &what);
                 }
                 let id: String = event.text("tool_id").unwrap_or_default().chars().take(200).collect();
                 self.last_call = (id, what);

@@ -76,7 +76,7 @@ impl Heard {
         keep_end(&mut self.text, text, TEXT_BYTES);
         // Prose has lines like "40% faster": only the form the prompt asks for counts here.
         let claims = text.lines().filter(|line| line.trim_start().starts_with("PROGRESS "));
-        if let Some((percent, text)) = claims.filter_map(read_progress).last() {
+        if let Some((percent, text)) = claims.filter_map(read_progress).next_back() {
             self.at(percent, &text);
         }
     }

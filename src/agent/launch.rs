@@ -191,23 +191,27 @@ pub fn login(kind: AgentKind) -> Login {
     }
 }
 
-/// Variables of the bot's environment that an agent of this kind is given where they are set: its login, where its
-/// provider is, and how the network is reached.
-pub fn passed(kind: AgentKind) -> impl Iterator<Item = &'static str> {
+/// Variables this CLI gets from outside where they are set, without anybody naming them: its login, another host for its
+/// provider, and the way out of this network. A plain command gets only what is named.
+pub fn env_names(kind: AgentKind) -> Vec<&'static str> {
     let login = login(kind);
-    login.keys.iter().chain(login.urls).chain(&NETWORK).copied()
+    let network: &[&str] = if kind == AgentKind::Command { &[] } else { &NETWORK };
+    login.keys.iter().chain(login.urls).chain(network).copied().collect()
 }
 
 /// How to start this agent.
 pub fn launch(agent: &Agent, order: &Order<'_>) -> Launch {
-    match agent.kind {
+    let mut launch = match agent.kind {
         AgentKind::Claude => claude::launch(agent, order),
         AgentKind::Codex => codex::launch(agent, order),
         AgentKind::OpenCode => opencode::launch(agent, order),
         AgentKind::Gemini => gemini::launch(agent, order),
         AgentKind::Aider => aider::launch(agent, order),
         AgentKind::Command => command::launch(agent, order),
-    }
+    };
+    // What the owner sets for it is what counts.
+    launch.env.retain(|name, _| !agent.env.contains_key(name));
+    launch
 }
 
 /// What all known CLIs have in common: begins with the program.

@@ -23,7 +23,7 @@ mod stream;
 mod trouble;
 mod when;
 
-pub use launch::{Budget, Input, Launch, Login, Order, SessionChoice, launch, login, passed};
+pub use launch::{Budget, Input, Launch, Login, Order, SessionChoice, env_names, launch, login};
 pub use prompt::{PromptFacts, prompt, resume_prompt};
 pub use stream::{AgentEnd, Reference, Side, Stopped, Stream};
 

@@ -1,5 +1,6 @@
 //! What an agent is told. One template for all agents; the owner's text stands in a fenced block, as data.
 
+use crate::domain::build::Wait;
 use crate::domain::task::{Task, TaskKind};
 use std::fmt::Write;
 
@@ -56,8 +57,20 @@ fn fence_for(text: &str) -> String {
     "`".repeat(longest.max(2) + 1)
 }
 
-/// What an agent is told when it goes on after waiting.
-pub fn resume_prompt(wait: Option<&crate::domain::build::Wait>) -> String {
-    let _ = wait;
-    todo!()
+/// What an agent is told when it goes on after waiting: it knows its task already.
+pub fn resume_prompt(wait: Option<&Wait>) -> String {
+    match wait {
+        Some(Wait::Answer { question, answer: Some(answer) }) => {
+            let fence = fence_for(answer);
+            format!(
+                "You asked: {}\n\nThe owner's answer, as data:\n\n{fence}\n{}\n{fence}\n\n\
+                 Go on with the task. The rules from the beginning still hold.\n",
+                one_line(question),
+                answer.trim_end()
+            )
+        }
+        _ => "You were interrupted by a limit of your provider, which is over now. The folder is as you left it. Look at \
+              what is done, and go on with the task. The rules from the beginning still hold.\n"
+            .into(),
+    }
 }

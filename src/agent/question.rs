@@ -22,7 +22,7 @@ pub(super) fn asked(text: &str) -> Option<String> {
 
 /// What stands after `QUESTION:`, also where Markdown decorates it.
 fn after_the_word(line: &str) -> Option<&str> {
-    let line = line.trim_start_matches(|c: char| c == '>' || c == '#' || c == ' ');
+    let line = line.trim_start_matches(['>', '#', ' ']);
     let (before, rest) = line.split_once("QUESTION")?;
     let decoration = |text: &str| text.chars().all(|c| "*_".contains(c));
     let (between, rest) = rest.split_once(':')?;

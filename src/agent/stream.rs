@@ -150,10 +150,10 @@ impl Stream {
                 (heard.spent.tokens, heard.running_total) = (side.tokens, true);
             }
         }
-        if heard.close == Close::Open {
-            if let Some(outcome) = self.reader.trouble(&trouble) {
-                heard.error(outcome, &trouble);
-            }
+        if heard.close == Close::Open
+            && let Some(outcome) = self.reader.trouble(&trouble)
+        {
+            heard.error(outcome, &trouble);
         }
         self.report(end, &trouble)
     }
@@ -294,7 +294,7 @@ fn errors(stray: &str, stderr: &str) -> String {
     let lines = || stray.lines().chain(stderr.lines()).map(str::trim).filter(|line| !line.is_empty());
     let mut found: Vec<&str> = lines().filter(names).collect();
     if found.is_empty() {
-        found.extend(lines().last());
+        found.extend(lines().next_back());
     }
     let from = found.len().saturating_sub(LINES);
     found[from..].join("\n")

@@ -130,10 +130,11 @@ fn of_status(message: &str) -> Option<AgentOutcome> {
         let marked = ["status", "error", "code", "http"].iter().any(|mark| before.contains(mark))
             || word.starts_with('(')
             || word.starts_with('[');
-        if marked && bare.len() == 3 {
-            if let Some(outcome) = bare.parse().ok().and_then(of_http) {
-                return Some(outcome);
-            }
+        if marked
+            && bare.len() == 3
+            && let Some(outcome) = bare.parse().ok().and_then(of_http)
+        {
+            return Some(outcome);
         }
         before = word;
     }

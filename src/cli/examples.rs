@@ -27,6 +27,18 @@ pub(super) const DEMO: &str = "Example:\n  overnight demo";
 
 pub(super) const START: &str = "Example, in a crontab:\n  0 23 * * * cd ~ && overnight start";
 
+pub(super) const AGENT: &str = "Example:\n  overnight agent list";
+
+pub(super) const AGENT_LIST: &str = "Examples:\n  overnight agent list\n  overnight agent list --json";
+
+pub(super) const AGENT_INSPECT: &str = "\
+Examples:
+  overnight agent inspect --agent claude --exit-status 1 stream.jsonl
+  codex exec --json - <task.md | overnight agent inspect --agent codex --exit-status 0 -
+
+Prints outcome, reset_at, summary, session_id, tokens, cost_usd, denials, progress and question. Outcomes: success,
+denied, question, limit, transient, account, budget, interrupted, hung, failed.";
+
 pub(super) const QUEUE: &str = "\
 Examples:
   overnight queue add \"Optimize the report query\" \"It takes 9 s\" 4.0 \"Performance optimization\" HIGH

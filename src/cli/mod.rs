@@ -4,6 +4,7 @@
 //! Exit status: 0 done · 1 the answer is no, or it could not be done · 2 wrong arguments or configuration; nothing was
 //! started.
 
+mod agents;
 mod ask;
 mod completions;
 mod demo;
@@ -59,6 +60,9 @@ enum Command {
     /// Live one night in half a minute, in a temporary folder, with real builds
     #[command(after_help = examples::DEMO)]
     Demo(demo::DemoArgs),
+    /// Coding agents: what is installed, and what their output means
+    #[command(subcommand, after_help = examples::AGENT)]
+    Agent(agents::AgentCommand),
     /// One session in the foreground, for cron: ends when its last build has ended
     #[command(after_help = examples::START)]
     Start,
@@ -160,6 +164,9 @@ pub fn main() -> ExitCode {
     if let Command::Doctor(args) = cli.command {
         return finish(blocking(doctor::doctor(&overrides, args, cli.global.json)));
     }
+    if let Command::Agent(command) = cli.command {
+        return finish(blocking(agents::agent(&overrides, command, cli.global.json)));
+    }
     let config = match Config::load(&overrides) {
         Ok(config) => config,
         Err(error) => {
@@ -185,9 +192,11 @@ pub fn main() -> ExitCode {
         Command::Log { task, lines } => blocking(text(format!("/log {task} {lines}"))),
         Command::Why { task } => blocking(text(format!("/why {task}"))),
         Command::Audit { lines } => blocking(text(format!("/audit {lines}"))),
-        Command::Demo(_) | Command::Doctor(_) | Command::Completions { .. } | Command::Supervise { .. } => {
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Agent(_)
+        | Command::Demo(_)
+        | Command::Doctor(_)
+        | Command::Completions { .. }
+        | Command::Supervise { .. } => Ok(ExitCode::SUCCESS),
     })
 }
 

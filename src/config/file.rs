@@ -39,7 +39,7 @@ pub(super) fn read(source: &Source, tilde: Tilde<'_>) -> Result<File, ConfigErro
     patterns(&mut root.section("patterns")?, &mut settings.patterns)?;
     let senders = owner(&mut root.section("owner")?)?;
     let places = telegram::places(&mut root.section("telegram")?)?;
-    settings.agents = projects::agents(&mut root)?;
+    settings.agents = projects::agents(&mut root, tilde)?;
     settings.projects = projects::projects(&mut root, &settings, tilde)?;
     root.finish()?;
     Ok(File { settings, senders, places, zone_given })

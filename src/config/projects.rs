@@ -4,12 +4,12 @@ use super::error::{ConfigError, nearest};
 use super::file::log_root;
 use super::section::{Field, Section};
 use super::values::{Tilde, branch, command, inner_path, list, name, path, variable, variables};
-use crate::domain::settings::{Agent, AgentKind, Better, Measure, Project, Settings};
+use crate::domain::settings::{Agent, AgentKind, Argv, Better, Measure, Project, Settings};
 
 /// Most projects, and most agents.
 const ENTRIES_MAX: usize = 200;
 
-pub(super) fn agents(root: &mut Section<'_>) -> Result<Vec<Agent>, ConfigError> {
+pub(super) fn agents(root: &mut Section<'_>, tilde: Tilde<'_>) -> Result<Vec<Agent>, ConfigError> {
     let mut agents: Vec<Agent> = Vec::new();
     for mut section in bounded(root, "agents")? {
         let field = section.require("name", "a name that tasks and projects can call it by")?;
@@ -17,29 +17,70 @@ pub(super) fn agents(root: &mut Section<'_>) -> Result<Vec<Agent>, ConfigError> 
         if agents.iter().any(|other| other.name == agent_name) {
             return Err(field.bad("a name no other agent has"));
         }
-        agents.push(agent(&mut section, agent_name)?);
+        agents.push(agent(&mut section, agent_name, tilde)?);
+    }
+    let names: Vec<&str> = agents.iter().map(|agent| agent.name.as_str()).collect();
+    for agent in &agents {
+        if let Some(unknown) =
+            agent.fallback.iter().find(|name| !names.contains(&name.as_str()) || **name == agent.name)
+        {
+            let rule = format!("{}: fallback names {unknown:?}, which is no other configured agent", agent.name);
+            return Err(root.broken(&rule));
+        }
     }
     Ok(agents)
 }
 
-fn agent(section: &mut Section<'_>, name: String) -> Result<Agent, ConfigError> {
+fn agent(section: &mut Section<'_>, name: String, tilde: Tilde<'_>) -> Result<Agent, ConfigError> {
     let mut kind = AgentKind::Command;
     section.read("kind", &mut kind, agent_kind)?;
-    let argv = command(&section.require("command", "what to run, such as \"my-agent --batch\"")?)?;
+    let mut model = None;
+    let argv = if kind == AgentKind::Command {
+        command(&section.require("command", "what to run, such as \"my-agent --batch\"; or name a CLI by kind")?)?
+    } else {
+        section.read("model", &mut model, |f| word(f, "the model's name as the CLI takes it").map(Some))?;
+        known_cli(section, kind, tilde)?
+    };
     let mut agent = Agent {
         name,
         kind,
         argv,
-        model: None,
+        model,
         fallback: Vec::new(),
         reserve: 0.0,
         env_pass: Vec::new(),
         env: std::collections::BTreeMap::new(),
     };
+    section.read("fallback", &mut agent.fallback, |f| list(f, super::values::name))?;
+    section.read("reserve_percent", &mut agent.reserve, |f| f.number(0.0..=95.0).map(|percent| percent / 100.0))?;
     section.read("env", &mut agent.env, variables)?;
     section.read("env_pass", &mut agent.env_pass, |f| list(f, variable))?;
     section.finish()?;
     Ok(agent)
+}
+
+/// A CLI's program, by its own name unless told otherwise, and what is added to its arguments.
+fn known_cli(section: &mut Section<'_>, kind: AgentKind, tilde: Tilde<'_>) -> Result<Argv, ConfigError> {
+    let mut program = kind.as_str().to_owned();
+    section.read("program", &mut program, |f| {
+        let allowed = "a program's name, an absolute path, or one that starts with ~/";
+        let text = word(f, allowed)?;
+        if !text.contains('/') {
+            return Ok(text);
+        }
+        path(f, tilde)?.into_os_string().into_string().map_err(|_| f.bad(allowed))
+    })?;
+    let mut args = Vec::new();
+    section.read("args", &mut args, |f| list(f, |arg| arg.text("an argument, written \"…\"").map(str::to_owned)))?;
+    args.insert(0, program);
+    Argv::new(args).map_err(|error| section.broken(&format!("program and args are no command: {error}")))
+}
+
+/// A text that can't be taken for an option, or for two words.
+fn word(field: &Field<'_>, allowed: &str) -> Result<String, ConfigError> {
+    let text = field.text(allowed)?;
+    let odd = text.is_empty() || text.len() > 200 || text.starts_with('-') || text.contains(char::is_control);
+    if odd || text.trim() != text { Err(field.bad(allowed)) } else { Ok(text.to_owned()) }
 }
 
 fn agent_kind(field: &Field<'_>) -> Result<AgentKind, ConfigError> {

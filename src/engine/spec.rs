@@ -191,7 +191,7 @@ fn environment(
     let parts = &engine.parts;
     let mut env = parts.child_env.clone();
     let named = project.map(|p| &p.env_pass).into_iter().chain(agent.map(|a| &a.env_pass)).flatten();
-    let logins = agent.into_iter().flat_map(|agent| agent::passed(agent.kind));
+    let logins = agent.into_iter().flat_map(|agent| agent::env_names(agent.kind));
     env.extend(logins.filter_map(|name| Some((name.to_owned(), parts.passable_env.get(name)?.clone()))));
     env.extend(named.filter_map(|name| Some((name.clone(), parts.passable_env.get(name)?.clone()))));
     env.extend(project.map(|p| p.env.clone()).unwrap_or_default());

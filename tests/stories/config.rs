@@ -4,7 +4,7 @@ mod bad_values;
 
 use overnight::config::{Config, ConfigError, Overrides};
 use overnight::domain::category::Category;
-use overnight::domain::settings::{Better, Settings};
+use overnight::domain::settings::{AgentKind, Better, Settings};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -117,7 +117,16 @@ fn the_example_holds_every_key_and_shows_the_defaults() {
     assert_eq!(budget.night.usd, Some(20.0));
     assert_eq!((categories, health, patterns), (default.categories, default.health, default.patterns));
 
-    let [agent] = agents.as_slice() else { panic!("{agents:?}") };
+    let [agent, claude] = agents.as_slice() else { panic!("{agents:?}") };
+    let program = place.home().join(".local/bin/claude");
+    assert_eq!((claude.kind, claude.argv.program()), (AgentKind::Claude, program.to_str().unwrap()));
+    assert_eq!((claude.model.as_deref(), claude.argv.args().len()), (Some("sonnet"), 0));
+    for kind in AgentKind::ALL {
+        assert!(
+            repository_file("overnight.example.toml").contains(&format!("\"{kind}\"")),
+            "{kind} is not in the example"
+        );
+    }
     assert_eq!(
         (agent.name.as_str(), agent.argv.as_slice()),
         ("my-agent", ["my-agent", "--batch"].map(String::from).as_slice())
@@ -151,13 +160,16 @@ fn no_key_the_reader_knows_is_missing_in_the_example() {
         ("[patterns]", "[patterns]\nzzz = 1\n"),
         ("[owner]", "[owner]\nzzz = 1\n"),
         ("[[agents]]", "[[agents]]\nname = \"a\"\ncommand = \"a\"\nzzz = 1\n"),
+        ("[[agents]]", "[[agents]]\nname = \"a\"\nkind = \"codex\"\nzzz = 1\n"),
         ("[[projects]]", "[[projects]]\nname = \"a\"\npath = \"/a\"\nzzz = 1\n"),
     ];
     for (header, text) in tables {
         let error = error(text);
         let (_, known) = error.split_once("known here: ").unwrap_or_else(|| panic!("{error}"));
-        let in_table = example.split_once(header).unwrap_or_else(|| panic!("the example has no {header}")).1;
-        let in_table = if header.is_empty() { in_table } else { in_table.split("\n[").next().unwrap() };
+        assert!(example.contains(header), "the example has no {header}");
+        // A kind of table may be shown more than once, each time with other keys.
+        let in_tables = example.split(header).skip(1).map(|table| table.split("\n[").next().unwrap());
+        let in_table = if header.is_empty() { example.clone() } else { in_tables.collect() };
         for key in known.split(", ") {
             let shown = in_table.lines().any(|line| {
                 line.starts_with(&format!("{key} = ")) || line == format!("[{key}]") || line == format!("[[{key}]]")

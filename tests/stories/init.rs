@@ -7,6 +7,7 @@ use crate::fake_telegram::faults::Fault;
 use crate::harness::bytes_of;
 use overnight::app::OnlyOne;
 use overnight::config::{Config, Overrides};
+use overnight::domain::settings::AgentKind;
 use overnight::engine::home::Home;
 use std::collections::BTreeMap;
 use std::fs;
@@ -88,7 +89,8 @@ async fn everything_at_once_by_flags() {
     assert_eq!((first.name.as_str(), &first.path), ("broken-thing", &broken));
     assert_eq!((second.name.as_str(), &second.path), ("app", &app));
     assert_eq!(second.verify.as_ref().map(ToString::to_string).as_deref(), Some("make test"));
-    assert_eq!(config.settings.agents[0].argv.to_string(), "codex exec -s workspace-write -");
+    let agent = &config.settings.agents[0];
+    assert_eq!((agent.name.as_str(), agent.kind, agent.argv.to_string()), ("codex", AgentKind::Codex, "codex".into()));
     assert_eq!(config.settings.health.log_roots, [logs]);
     for file in [".env", "overnight.toml"] {
         assert_eq!(desk.mode(&format!("user/.overnight/{file}")), 0o600, "{file}");

@@ -1,7 +1,7 @@
 //! Agents that have to wait: for a limit, for their owner's account, for an answer; and those that have used enough.
 //! The agent is a script that prints what Claude Code prints.
 
-use crate::harness::{Overnight, Stage, both};
+use crate::harness::{OWNER, On, Overnight, Stage, both};
 use chrono::{DateTime, Utc};
 use overnight::domain::build::{BuildStep, Outcome};
 
@@ -148,12 +148,15 @@ async fn what_was_denied_is_never_counted_as_done(stage: Stage) {
 
 #[tokio::test]
 async fn a_reply_to_the_question_is_the_answer() {
-    let mut o = claude(Stage::new(crate::harness::On::Telegram)).start("2026-03-14 21:58").await;
+    let stage = claude(Stage::new(On::Telegram));
+    let (mut o, telegram) = stage.start_on_telegram("2026-03-14 21:58", |_| {}).await;
     resets(&o, "2026-03-15 14:00");
     o.says("/queue add Tidy the API | 2h | perf | app | claude | details: claude_asks").await;
     o.advance_to("23:20").await;
     let card = o.expect("💬 #1 Tidy the API asks you").await;
-    o.replies(&card, "use version 2").await;
+    telegram.fake.replies(OWNER, OWNER, card.reference.parse().unwrap(), "use version 2");
+    o.hears().await;
+    o.settle().await;
     o.advance_to("23:40").await;
     assert_eq!(o.outcomes(1).await, [Some(Outcome::Verified)]);
     assert!(o.note("told-1-2").unwrap().contains("use version 2"));
@@ -162,7 +165,7 @@ async fn a_reply_to_the_question_is_the_answer() {
 
 #[tokio::test]
 async fn every_restart_on_the_way_comes_to_the_same() {
-    let mut o = claude(Stage::new(crate::harness::On::Phone)).restless().start("2026-03-14 21:58").await;
+    let mut o = claude(Stage::new(On::Phone)).restless().start("2026-03-14 21:58").await;
     resets(&o, "2026-03-15 01:30");
     o.says("/queue add Speed up the cache | 2h | perf | app | claude | details: claude_limited").await;
     o.advance_to("07:00").await;
@@ -175,16 +178,17 @@ async fn every_restart_on_the_way_comes_to_the_same() {
 
 #[tokio::test]
 async fn an_unknown_reset_is_probed_by_one_build_at_growing_distances() {
-    let mut o = claude(Stage::new(crate::harness::On::Phone)).project("web").start("2026-03-14 21:58").await;
+    let mut o = claude(Stage::new(On::Phone)).project("web").start("2026-03-14 21:58").await;
     resets(&o, "2026-03-15 14:00");
     for project in ["app", "web"] {
-        o.says(&format!("/queue add Speed up {project} | 2h | perf | {project} | claude | details: claude_unclear")).await;
+        o.says(&format!("/queue add Speed up {project} | 2h | perf | {project} | claude | details: claude_unclear"))
+            .await;
     }
     o.advance_to("02:00").await;
     let tries = rounds(&o, 1).len() + rounds(&o, 2).len();
     // Both began unknowing at 23:10; then one at a time: 23:25, 23:55, 00:55.
     assert_eq!(tries, 5, "{:?}", o.journal());
-    assert!([1, 2].map(|_| ()).len() == 2 && o.task(1).await.attempts == 1 && o.task(2).await.attempts == 1);
+    assert!(o.task(1).await.attempts == 1 && o.task(2).await.attempts == 1);
     o.notes_say("free", "");
     o.advance_to("03:30").await;
     for task in [1, 2] {
@@ -195,7 +199,7 @@ async fn an_unknown_reset_is_probed_by_one_build_at_growing_distances() {
 
 #[tokio::test]
 async fn an_account_that_needs_its_owner_burns_no_attempts_and_is_said() {
-    let mut o = claude(Stage::new(crate::harness::On::Phone)).start("2026-03-14 21:58").await;
+    let mut o = claude(Stage::new(On::Phone)).start("2026-03-14 21:58").await;
     o.says("/queue add Speed up the cache | 2h | perf | app | claude | details: claude_signed_out").await;
     o.advance_to("07:00").await;
     let brief = o.expect("🌅").await;
@@ -209,7 +213,7 @@ async fn an_account_that_needs_its_owner_burns_no_attempts_and_is_said() {
 
 #[tokio::test]
 async fn another_agent_steps_in_where_one_is_named() {
-    let stage = Stage::new(crate::harness::On::Phone).cli_with("claude", "claude", "fallback = [\"script\"]");
+    let stage = Stage::new(On::Phone).cli_with("claude", "claude", "fallback = [\"script\"]");
     let mut o = stage.set("limits", "max_builds = 1").start("2026-03-14 21:58").await;
     resets(&o, "2026-03-15 05:00");
     o.says("/queue add Speed up the cache | 2h | perf | app | claude | details: claude_limited").await;
@@ -224,7 +228,7 @@ async fn another_agent_steps_in_where_one_is_named() {
 
 #[tokio::test]
 async fn a_build_that_reaches_its_cap_is_stopped_and_what_it_left_is_kept() {
-    let stage = claude(Stage::new(crate::harness::On::Phone)).set("budget", "build_tokens = 100_000");
+    let stage = claude(Stage::new(On::Phone)).set("budget", "build_tokens = 100_000");
     let mut o = stage.start("2026-03-14 21:58").await;
     o.says("/queue add Speed up the cache | 2h | perf | app | claude | details: claude_spends").await;
     o.advance_to("00:00").await;
@@ -240,7 +244,7 @@ async fn a_build_that_reaches_its_cap_is_stopped_and_what_it_left_is_kept() {
 
 #[tokio::test]
 async fn the_nights_cap_lets_nothing_more_begin() {
-    let stage = claude(Stage::new(crate::harness::On::Phone)).set("budget", "night_tokens = 1500");
+    let stage = claude(Stage::new(On::Phone)).set("budget", "night_tokens = 1500");
     let mut o = stage.set("limits", "max_builds = 1").start("2026-03-14 21:58").await;
     for title in ["the cache", "the login", "the list"] {
         o.says(&format!("/queue add Speed up {title} | 1h | perf | app | claude")).await;
@@ -254,10 +258,7 @@ async fn the_nights_cap_lets_nothing_more_begin() {
 
 #[tokio::test]
 async fn a_window_that_is_nearly_used_up_is_left_alone_before_its_wall() {
-    let mut o = claude(Stage::new(crate::harness::On::Phone))
-        .set("limits", "max_builds = 1")
-        .start("2026-03-14 21:58")
-        .await;
+    let mut o = claude(Stage::new(On::Phone)).set("limits", "max_builds = 1").start("2026-03-14 21:58").await;
     resets(&o, "2026-03-15 03:00");
     o.says("/queue add Speed up the cache | 1h | perf | app | claude | details: claude_nearly").await;
     o.says("/queue add Speed up the login | 1h | perf | low | app | claude").await;
@@ -272,7 +273,7 @@ async fn a_window_that_is_nearly_used_up_is_left_alone_before_its_wall() {
 
 #[tokio::test]
 async fn a_parked_build_can_be_stopped_and_keeps_what_it_has() {
-    let mut o = claude(Stage::new(crate::harness::On::Phone)).start("2026-03-14 21:58").await;
+    let mut o = claude(Stage::new(On::Phone)).start("2026-03-14 21:58").await;
     resets(&o, "2026-03-15 05:00");
     o.says("/queue add Speed up the cache | 2h | perf | app | claude | details: claude_limited").await;
     o.advance_to("23:40").await;

@@ -3,7 +3,7 @@
 use super::Findings;
 use super::service::Service;
 use crate::app::OnlyOne;
-use crate::cli::init::agents::{Login, keys, look as look_for, of_program};
+use crate::cli::agents::known::{Login, keys, look_for, of_kind, of_program};
 use crate::cli::service::find_program;
 use crate::config::Config;
 use crate::domain::settings::{Argv, Project};
@@ -29,12 +29,13 @@ pub(super) async fn look(config: &Config, service: &Service, findings: &mut Find
         }
         let mut variables = config.child_env(&keys());
         variables.insert("PATH".into(), own.clone());
-        let Some(known) = of_program(agent.argv.program()) else {
+        let program = agent.argv.program();
+        let Some(known) = of_kind(agent.kind).or_else(|| of_program(program)) else {
             findings.fine(format!("{name}: {}", agent.argv));
             continue;
         };
-        match look_for(known, &variables).map(|found| found.login) {
-            Some(Login::No) => findings.bad(format!("{name} is not logged in"), known.login),
+        match look_for(known, program, &variables).map(|found| found.login) {
+            Some(Login::No) => findings.bad(format!("{name} is not logged in"), known.login_hint()),
             Some(Login::By(what)) => findings.fine(format!("{name}: found, login: {what}")),
             _ => findings.fine(format!("{name}: found; whether it is logged in can't be told without using it")),
         }

@@ -3,7 +3,7 @@
 
 use super::edit;
 use crate::config::{Config, Overrides};
-use crate::domain::settings::Argv;
+use crate::domain::settings::{AgentKind, Argv};
 use crate::host::atomic_write;
 use anyhow::{Context, bail};
 use chrono_tz::Tz;
@@ -34,10 +34,8 @@ pub(super) struct Wanted {
 pub(super) struct NewAgent {
     /// Its name.
     pub(super) name: String,
-    /// Its command line.
-    pub(super) argv: Argv,
-    /// Variables it gets.
-    pub(super) env_pass: Vec<String>,
+    /// What it is.
+    pub(super) kind: AgentKind,
     /// Said above it.
     pub(super) comment: String,
 }
@@ -139,7 +137,7 @@ fn missing_from(read: &Config, wanted: &Wanted) -> Option<String> {
     if wanted.zone.is_some_and(|zone| zone != settings.schedule.zone) {
         return Some("the time zone".into());
     }
-    let agent = |new: &&NewAgent| settings.agent(&new.name).is_none_or(|agent| agent.argv != new.argv);
+    let agent = |new: &&NewAgent| settings.agent(&new.name).is_none_or(|agent| agent.kind != new.kind);
     if let Some(agent) = wanted.agents.iter().find(agent) {
         return Some(format!("agent {}", agent.name));
     }
@@ -170,11 +168,7 @@ fn compose(text: &str, wanted: &Wanted) -> anyhow::Result<String> {
     for agent in &wanted.agents {
         let mut block = format!("{}[[agents]]\n", comment(&agent.comment));
         block.push_str(&line("name", &edit::string(&agent.name)));
-        block.push_str(&line("kind", &edit::string("command")));
-        block.push_str(&line("command", &list(agent.argv.as_slice())));
-        if !agent.env_pass.is_empty() {
-            block.push_str(&line("env_pass", &list(&agent.env_pass)));
-        }
+        block.push_str(&line("kind", &edit::string(agent.kind.as_str())));
         text = edit::append(&text, &block);
     }
     for project in &wanted.projects {

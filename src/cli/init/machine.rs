@@ -1,13 +1,13 @@
 //! The questions about this machine: time zone, agents, projects, logs and databases.
 
-use super::agents::{self, Found, KNOWN, Login};
 use super::files::{NewAgent, NewProject};
 use super::find;
 use super::guess::Guess;
 use super::prompt::Prompt;
 use super::trial::{Ran, Trial};
+use crate::cli::agents::known::{self, Found, KNOWN, Login};
 use crate::config::Config;
-use crate::domain::settings::Argv;
+use crate::domain::settings::{AgentKind, Argv};
 use anyhow::{Context, bail};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use std::collections::BTreeMap;
@@ -63,22 +63,25 @@ pub(super) fn agents(
     println!("\nAgents");
     let present = &config.settings.agents;
     for agent in present {
-        println!("  {} is configured: {}", agent.name, agent.argv);
+        match agent.kind {
+            AgentKind::Command => println!("  {} is configured: {}", agent.name, agent.argv),
+            kind => println!("  {} is configured: {} ({})", agent.name, kind.title(), agent.argv),
+        }
     }
     if left_out {
         return Ok(Vec::new());
     }
-    let found: Vec<Found> = KNOWN.iter().filter_map(|known| agents::look(known, variables)).collect();
-    let named: Vec<&str> = KNOWN.iter().filter(|known| known.command().is_some()).map(|known| known.name).collect();
+    let found: Vec<Found> = KNOWN.iter().filter_map(|known| known::look(known, variables)).collect();
+    let named: Vec<&str> = KNOWN.iter().filter(|known| known.kind.is_some()).map(|known| known.name).collect();
     let absent: Vec<&str> = named.into_iter().filter(|name| !found.iter().any(|one| one.known.name == *name)).collect();
-    for one in found.iter().filter(|one| one.known.command().is_none()) {
-        println!("  {} is there ({}); its command line is yours to write", one.known.title, one.program.display());
+    for one in found.iter().filter(|one| one.known.kind.is_none()) {
+        println!("  {} is there ({}); it can be configured as a command", one.known.title, one.program.display());
     }
     let taken = |one: &Found| {
-        let same = |program: &str| agents::of_program(program).is_some_and(|known| known.name == one.known.name);
+        let same = |program: &str| known::of_program(program).is_some_and(|known| known.name == one.known.name);
         present.iter().any(|agent| agent.name == one.known.name || same(agent.argv.program()))
     };
-    let new: Vec<&Found> = found.iter().filter(|one| one.known.command().is_some() && !taken(one)).collect();
+    let new: Vec<&Found> = found.iter().filter(|one| one.known.kind.is_some() && !taken(one)).collect();
     if !absent.is_empty() {
         println!("  not found: {}", absent.join(", "));
     }
@@ -104,7 +107,7 @@ fn login_words(found: &Found) -> String {
     match &found.login {
         Login::By(what) => format!("login: {what}"),
         Login::CantTell => "whether it is logged in can't be told".into(),
-        Login::No => format!("not logged in: {}", found.known.login),
+        Login::No => format!("not logged in: {}", found.known.login_hint()),
     }
 }
 
@@ -115,8 +118,7 @@ fn new_agent(found: &Found) -> anyhow::Result<NewAgent> {
     }
     Ok(NewAgent {
         name: known.name.into(),
-        argv: Argv::new(known.command().context("no command line is known")?)?,
-        env_pass: found.keys.iter().map(ToString::to_string).collect(),
+        kind: known.kind.context("no adapter is known")?,
         comment: format!("{}, found at {}", known.title, found.program.display()),
     })
 }

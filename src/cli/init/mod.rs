@@ -4,7 +4,6 @@
 //! any question leaves them as they were. It can be run again: what is there is the default and stays, comments and
 //! all. Without a terminal, or with `--yes`, flags answer; what they leave open is named before anything is done.
 
-pub(super) mod agents;
 mod claim;
 mod edit;
 mod files;
@@ -20,6 +19,7 @@ mod trial;
 pub(super) use install::lingers;
 
 use crate::app::{self, OnlyOne};
+use crate::cli::agents::known;
 use crate::clock::SystemClock;
 use crate::config::{Config, Overrides};
 use crate::engine::home::Home;
@@ -164,7 +164,7 @@ async fn ask_and_write(
     }
     config.ensure_home()?;
     writable(config)?;
-    let keys: Vec<String> = agents::keys().into_iter().chain(install::BUS.map(str::to_owned)).collect();
+    let keys: Vec<String> = known::keys().into_iter().chain(install::BUS.map(str::to_owned)).collect();
     let variables = config.child_env(&keys);
     let builds = config.child_env(&[]);
     let users_home = variables.get("HOME").map(PathBuf::from).unwrap_or_default();

@@ -165,7 +165,7 @@ impl AgentKind {
     pub const ALL: [Self; 6] = [Self::Claude, Self::Codex, Self::OpenCode, Self::Gemini, Self::Aider, Self::Command];
 
     /// The configuration's word; for a known CLI its program too.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Claude => "claude",
             Self::Codex => "codex",
@@ -177,7 +177,7 @@ impl AgentKind {
     }
 
     /// Its name for people.
-    pub fn title(self) -> &'static str {
+    pub const fn title(self) -> &'static str {
         match self {
             Self::Claude => "Claude Code",
             Self::Codex => "Codex",

@@ -36,7 +36,16 @@ const BAD: &[(&str, [&str; 3])] = &[
     ("[telegram]\nchats = [12]", ["telegram.chats[0]", "= 12 ", "below zero"]),
     ("[telegram]\nhome = \"here\"", ["telegram.home", "\"here\"", "chat/topic"]),
     ("[[agents]]\nname = \"a\"", ["agents[0].command", "missing", "what to run"]),
-    ("[[agents]]\nname = \"a\"\ncommand = \"a\"\nkind = \"claude\"", ["agents[0].kind", "\"claude\"", "\"command\""]),
+    ("[[agents]]\nname = \"a\"\nkind = \"cursor\"", ["agents[0].kind", "\"cursor\"", "\"claude\""]),
+    ("[[agents]]\nname = \"a\"\nkind = \"claude\"\ncommand = \"a\"", ["agents[0].command", "no known key", "program"]),
+    ("[[agents]]\nname = \"a\"\ncommand = \"a\"\nmodel = \"m\"", ["agents[0].model", "no known key", "command"]),
+    ("[[agents]]\nname = \"a\"\nkind = \"codex\"\nmodel = \"-c\"", ["agents[0].model", "\"-c\"", "model's name"]),
+    (
+        "[[agents]]\nname = \"a\"\nkind = \"codex\"\nprogram = \"bin/codex\"",
+        ["agents[0].program", "bin/codex", "absolute"],
+    ),
+    ("[[agents]]\nname = \"a\"\nkind = \"codex\"\nargs = [1]", ["agents[0].args[0]", "= 1 ", "an argument"]),
+    ("[[agents]]\nname = \"a\"\nkind = \"codex\"\nargs = [\"a\\u0000\"]", ["agents[0]", "args", "NUL"]),
     ("[[agents]]\nname = \"a\"\ncommand = []", ["agents[0].command", "[]", "at least a program"]),
     ("[[agents]]\nname = \"A\"\ncommand = \"a\"", ["agents[0].name", "\"A\"", "a-z 0-9"]),
     (
