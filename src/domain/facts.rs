@@ -36,6 +36,8 @@ pub struct NightFacts {
     pub parked_before: Vec<BuildFact>,
     /// What agents have used, of those that say so.
     pub used: Used,
+    /// The cap of the night's budget that they have reached.
+    pub capped: Option<String>,
     /// Locked tasks without an approval, in queue order.
     pub waiting_approval: Vec<Task>,
     /// Tasks in the queue, whatever they wait for.

@@ -3,7 +3,7 @@
 use super::Engine;
 use crate::domain::build::{Build, Check, CheckPurpose, TestsVerdict, Verdict};
 use crate::domain::facts::{BaseRedFact, BuildFact, NightFacts, PatternFact, ProblemFact, ThrottleFact, by_task};
-use crate::domain::plan::{Snapshot, choice};
+use crate::domain::plan::{Snapshot, budget, choice};
 use crate::domain::session::Session;
 use crate::domain::status::StatusFacts;
 use crate::domain::task::Task;
@@ -48,6 +48,7 @@ pub async fn night(
             .collect(),
         parked_before,
         used,
+        capped: budget::of_night(&world, session.id),
         waiting_approval: locked(&world),
         queue_open: u32::try_from(world.tasks.len()).unwrap_or(u32::MAX),
         queue_ready_tonight: u32::try_from(choice::ready(&world, next_night.report).len()).unwrap_or(u32::MAX),
@@ -263,7 +264,13 @@ pub async fn status(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Res
         next: next.collect(),
         waiting: waiting.collect(),
         permits_max: u32::try_from(settings.limits.max_builds).unwrap_or(u32::MAX),
-        permits_blocked: permits.blocked_by.iter().map(ToString::to_string).chain(permits.unknown).collect(),
+        permits_blocked: permits
+            .blocked_by
+            .iter()
+            .map(ToString::to_string)
+            .chain(permits.unknown)
+            .chain(session.as_ref().and_then(|session| budget::of_night(&world, session.id)))
+            .collect(),
         resources: resources(engine, &world),
         next_wake: Some((wake.0, wake.1.to_owned())),
         next_night: next_night(engine, now),

@@ -44,9 +44,11 @@ async fn a_limit_parks_the_build_and_the_same_session_goes_on_at_the_reset(stage
     assert_eq!(build.step, BuildStep::Parked);
     // Started before anybody knew, or not at all: never against the limit.
     assert_eq!(o.outcomes(3).await, [Some(Outcome::Verified)], "the slot is free for another agent");
+    o.reads_all();
     let status = o.asks("/status", "🅿️").await;
     assert!(status.text.contains("#1 Speed up the cache: parked"), "{}", status.text);
     assert!(status.text.contains("5-hour limit"), "{}", status.text);
+    o.reads_all();
     let why = o.asks("/why 1", "#1").await;
     assert!(why.text.contains("parked until Sun 01:30"), "{}", why.text);
 
@@ -71,6 +73,7 @@ async fn a_limit_parks_the_build_and_the_same_session_goes_on_at_the_reset(stage
     assert_eq!(report["usage_limits"].as_array().map(Vec::len), Some(1), "{report}");
     assert!(report["tasks"][0]["runtime_hours"].as_f64().unwrap() < 1.0, "waiting is not building: {report}");
     assert_eq!(o.outcomes(2).await, [Some(Outcome::Verified)]);
+    o.reads_all();
     o.finish().await;
 }
 
@@ -92,6 +95,7 @@ async fn a_limit_that_outlasts_the_night_goes_on_in_the_next(stage: Stage) {
     o.advance_to("07:00").await;
     let brief = o.expect("🌅 1 ready").await;
     assert!(brief.text.contains("✅ Speed up the cache"), "{}", brief.text);
+    o.reads_all();
     o.finish().await;
 }
 
@@ -114,6 +118,7 @@ async fn a_question_becomes_a_card_and_the_reply_goes_on_with_the_session(stage:
     assert_eq!(o.task(1).await.attempts, 1);
     let refused = o.asks("/answer 1 again", "#1 asks nothing now").await;
     assert!(!refused.text.contains("understood"));
+    o.reads_all();
     o.finish().await;
 }
 
@@ -130,6 +135,7 @@ async fn an_unanswered_question_is_in_the_brief_and_waits(stage: Stage) {
     o.expect("understood, it goes on tonight").await;
     o.advance_to("23:40").await;
     assert_eq!(o.outcomes(1).await, [Some(Outcome::Verified)]);
+    o.reads_all();
     o.finish().await;
 }
 
@@ -143,6 +149,7 @@ async fn what_was_denied_is_never_counted_as_done(stage: Stage) {
     assert!(!brief.text.contains("🚀 What shipped"), "{}", brief.text);
     let build = o.build_of(1).await;
     assert!(o.files("app", &build).contains(&"work-1.txt".to_owned()), "what it left is kept");
+    o.reads_all();
     o.finish().await;
 }
 
@@ -160,6 +167,7 @@ async fn a_reply_to_the_question_is_the_answer() {
     o.advance_to("23:40").await;
     assert_eq!(o.outcomes(1).await, [Some(Outcome::Verified)]);
     assert!(o.note("told-1-2").unwrap().contains("use version 2"));
+    o.reads_all();
     o.finish().await;
 }
 
@@ -173,6 +181,7 @@ async fn every_restart_on_the_way_comes_to_the_same() {
     assert_eq!((build.outcome, build.attempt, rounds(&o, 1).len()), (Some(Outcome::Verified), 1, 2));
     // The session's total, not the sum of the rounds' totals.
     assert!((build.spent.usd - 0.2).abs() < 1e-9, "{:?}", build.spent);
+    o.reads_all();
     o.finish().await;
 }
 
@@ -194,6 +203,7 @@ async fn an_unknown_reset_is_probed_by_one_build_at_growing_distances() {
     for task in [1, 2] {
         assert_eq!(o.outcomes(task).await, [Some(Outcome::Verified)]);
     }
+    o.reads_all();
     o.finish().await;
 }
 
@@ -208,6 +218,7 @@ async fn an_account_that_needs_its_owner_burns_no_attempts_and_is_said() {
     o.notes_say("signed-in", "");
     o.advance_to("07:00").await;
     assert_eq!(o.outcomes(1).await, [Some(Outcome::Verified)]);
+    o.reads_all();
     o.finish().await;
 }
 
@@ -223,6 +234,7 @@ async fn another_agent_steps_in_where_one_is_named() {
     assert_eq!(o.build_of(2).await.agent.as_deref(), Some("script"));
     o.advance_to("07:00").await;
     assert_eq!(o.outcomes(1).await, [Some(Outcome::Verified)]);
+    o.reads_all();
     o.finish().await;
 }
 
@@ -234,11 +246,12 @@ async fn a_build_that_reaches_its_cap_is_stopped_and_what_it_left_is_kept() {
     o.advance_to("00:00").await;
     assert_eq!(o.outcomes(1).await, [Some(Outcome::OverBudget)]);
     let build = o.build_of(1).await;
-    assert!(build.reason.contains("of 100000 tokens used"), "{}", build.reason);
+    assert!(build.reason.contains("403 k of 100 k tokens used"), "{}", build.reason);
     assert_eq!(build.spent.tokens, 403_030);
     o.advance_to("07:00").await;
     let brief = o.expect("🌅").await;
     assert!(brief.text.contains("budget") && brief.text.contains("🪙 Agents used"), "{}", brief.text);
+    o.reads_all();
     o.finish().await;
 }
 
@@ -253,6 +266,7 @@ async fn the_nights_cap_lets_nothing_more_begin() {
     assert_eq!(o.builds().await.len(), 2, "the second one reached it");
     let brief = o.expect("🌅").await;
     assert!(brief.text.contains("the night's budget"), "{}", brief.text);
+    o.reads_all();
     o.finish().await;
 }
 
@@ -264,10 +278,12 @@ async fn a_window_that_is_nearly_used_up_is_left_alone_before_its_wall() {
     o.says("/queue add Speed up the login | 1h | perf | low | app | claude").await;
     o.advance_to("02:59").await;
     assert_eq!((o.outcomes(1).await, o.outcomes(2).await), (vec![Some(Outcome::Verified)], vec![]));
+    o.reads_all();
     let why = o.asks("/why 2", "#2").await;
     assert!(why.text.contains("99 % of its five_hour limit is used"), "{}", why.text);
     o.advance_to("03:10").await;
     assert_eq!(o.outcomes(2).await, [Some(Outcome::Verified)]);
+    o.reads_all();
     o.finish().await;
 }
 
@@ -281,7 +297,8 @@ async fn a_parked_build_can_be_stopped_and_keeps_what_it_has() {
     o.advance_to("23:45").await;
     assert_eq!(o.outcomes(1).await, [Some(Outcome::Stopped)]);
     let build = o.build_of(1).await;
-    assert_eq!(o.files("app", &build), ["half-1.txt"]);
+    assert!(o.files("app", &build).contains(&"half-1.txt".to_owned()));
     assert_eq!(rounds(&o, 1).len(), 1);
+    o.reads_all();
     o.finish().await;
 }

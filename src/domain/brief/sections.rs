@@ -285,6 +285,7 @@ fn notes(night: &Night<'_>) -> Vec<Item> {
         );
     }
     lines.extend(used(facts).map(|used| ("🪙", used)));
+    lines.extend(facts.capped.as_deref().map(|cap| ("🪙", format!("Nothing more was begun: {cap}"))));
     if facts.stopped_by_owner {
         lines.push(("⏹️", "You stopped the night".into()));
     }

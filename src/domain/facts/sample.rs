@@ -132,6 +132,7 @@ pub(crate) fn empty_night() -> NightFacts {
         closures: vec![],
         parked_before: vec![],
         used: Used::default(),
+        capped: None,
         waiting_approval: vec![],
         queue_open: 0,
         queue_ready_tonight: 0,

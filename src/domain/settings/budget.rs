@@ -1,6 +1,7 @@
 //! Caps on what agents may use.
 
 use crate::domain::build::Used;
+use crate::domain::format::count;
 
 /// Caps for one build, and for all builds of one session together.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -29,7 +30,7 @@ impl Caps {
             return Some(format!("US$ {:.2} of {cap:.2} used", spent.usd));
         }
         if let Some(cap) = self.tokens.filter(|cap| spent.tokens >= *cap) {
-            return Some(format!("{} of {cap} tokens used", spent.tokens));
+            return Some(format!("{} of {} tokens used", count(spent.tokens), count(cap)));
         }
         self.turns.filter(|cap| spent.turns >= *cap).map(|cap| format!("{} of {cap} turns used", spent.turns))
     }

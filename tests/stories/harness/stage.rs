@@ -127,7 +127,7 @@ impl Stage {
     pub(crate) fn cli_with(mut self, name: &str, kind: &str, line: &str) -> Self {
         let _ = writeln!(
             self.agents,
-            "[[agents]]\nname = \"{name}\"\nkind = \"{kind}\"\ncommand = [\"@STAGE@/{kind}.sh\"]\n\
+            "[[agents]]\nname = \"{name}\"\nkind = \"{kind}\"\nprogram = \"@STAGE@/{kind}.sh\"\n\
              env = {{ STAGE = \"@STAGE@/notes\" }}\n{line}"
         );
         self
