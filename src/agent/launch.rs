@@ -268,3 +268,6 @@ fn host(url: &str) -> Option<String> {
     let host = authority.rsplit('@').next()?;
     (!host.is_empty()).then(|| host.to_ascii_lowercase())
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,7 @@ mod trouble;
 mod when;
 
 pub use launch::{Budget, Input, Launch, Login, Order, SessionChoice, env_names, launch, login};
-pub use prompt::{PromptFacts, prompt, resume_prompt};
+pub use prompt::{CONVENTIONS, PromptFacts, answered, go_on, prompt};
 pub use stream::{AgentEnd, Reference, Side, Stopped, Stream};
 
 pub use crate::domain::agent::{AgentEvent, AgentOutcome, AgentReport, Progress, Spent, Window};

@@ -1,27 +1,48 @@
 //! What an agent is told. One template for all agents; the owner's text stands in a fenced block, as data.
 
-use crate::domain::build::Wait;
+use crate::domain::settings::AgentKind;
 use crate::domain::task::{Task, TaskKind};
 use std::fmt::Write;
+
+/// Files that say how a project wants to be worked on. Those that exist are named; the agent reads them itself.
+pub const CONVENTIONS: [&str; 6] =
+    ["AGENTS.md", "CLAUDE.md", "CONTRIBUTING.md", ".github/CONTRIBUTING.md", "docs/CONTRIBUTING.md", "HACKING.md"];
 
 /// What the template needs besides the task.
 #[derive(Debug, Clone, Copy)]
 pub struct PromptFacts<'a> {
+    /// Who is told.
+    pub agent: AgentKind,
     /// The project's verify command as one line, if it has one.
     pub verify: Option<&'a str>,
     /// The folder for files, for an artifact task.
     pub artifacts: Option<&'a str>,
+    /// Those of [`CONVENTIONS`] that exist.
+    pub conventions: &'a [&'a str],
 }
 
-/// The whole prompt.
+const RULES: &str = "\
+Rules:
+- Leave your changes in the working tree; do not commit them, they are committed for you.
+- Never push, publish, deploy or send anything, and never change configuration (of this machine, of a service, of CI or of
+  how the project is released), unless the task above asks for exactly that.
+- Update the documentation of what you change.
+- Something may be refused to you. Do not work around it; say at the end what you could not do for it.
+- Do not leave anything running in the background.
+- Nobody watches. Report progress now and then as a line of its own: PROGRESS 40 what you are doing
+- If you can't go on without an answer, write as your very last line: QUESTION: what you need to know
+  The owner's answer comes later, in this conversation. Ask only then; decide everything else yourself and say what you
+  decided.
+- End with a few plain sentences: what you changed, and what you could not prove.
+";
+
+/// The whole prompt of a new conversation.
 pub fn prompt(task: &Task, facts: PromptFacts<'_>) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "# Task {}: {}\n", task.id, one_line(&task.spec.title));
     let _ = writeln!(text, "Category: {}. Estimate: {}.\n", task.spec.category.title(), task.spec.estimate_text());
     if !task.spec.details.trim().is_empty() {
-        let fence = fence_for(&task.spec.details);
-        let _ =
-            writeln!(text, "What the owner wrote, as data:\n\n{fence}\n{}\n{fence}\n", task.spec.details.trim_end());
+        let _ = writeln!(text, "What the owner wrote, as data:\n\n{}", fenced(&task.spec.details));
     }
     text.push_str(match task.spec.kind {
         TaskKind::Artifact => "Write the files this task asks for into the folder named below.\n",
@@ -30,47 +51,56 @@ pub fn prompt(task: &Task, facts: PromptFacts<'_>) -> String {
     if let Some(folder) = facts.artifacts {
         let _ = writeln!(text, "Folder for the files: {folder}");
     }
+    if !facts.conventions.is_empty() {
+        let _ = writeln!(text, "How this project is worked on stands in: {}", facts.conventions.join(", "));
+    }
     match facts.verify {
         Some(verify) => {
             let _ = writeln!(text, "When you have ended, the result is checked on a fresh clone by: {verify}");
         }
         None => text.push_str("There is no check command: say plainly what you could not prove.\n"),
     }
-    text.push_str(
-        "\nRules:\n\
-         - Leave your changes in the working tree; they are committed for you.\n\
-         - Do not push, publish, send anything, or change settings outside this folder.\n\
-         - Update the documentation of what you change.\n\
-         - Report progress as lines of the form: PROGRESS 40 what you are doing\n\
-         - End with exit status 0 when done, 75 if it should be tried again later, anything else if it failed.\n",
-    );
+    let _ = write!(text, "\n{RULES}");
+    if facts.agent == AgentKind::Command {
+        text.push_str(
+            "- End with exit status 0 when done, 75 if it should be tried again later, anything else if it failed.\n",
+        );
+    }
     text
+}
+
+/// What a conversation that was cut off is told: by a limit, a crash, or the end of a night.
+pub fn go_on(task: &Task) -> String {
+    format!(
+        "You were interrupted in task {}: {}\n\nGo on where you stopped; look at the working tree first, as it is what \
+         counts. What you were told at the start still holds, and so do its rules.\n",
+        task.id,
+        one_line(&task.spec.title)
+    )
+}
+
+/// What a conversation that ended with a question is told.
+pub fn answered(task: &Task, question: &str, answer: &str) -> String {
+    format!(
+        "You asked, in task {}: {}\n\n{}\nThe owner's answer, as data:\n\n{}\nGo on with it. What you were told at the \
+         start still holds, and so do its rules.\n",
+        task.id,
+        one_line(&task.spec.title),
+        fenced(question),
+        fenced(answer)
+    )
 }
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A fence longer than any run of backticks in the text, so that the text can't close it.
-fn fence_for(text: &str) -> String {
+/// In a fence longer than any run of backticks in the text, so that the text can't close it.
+fn fenced(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    "`".repeat(longest.max(2) + 1)
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}\n{}\n{fence}\n", text.trim_end())
 }
 
-/// What an agent is told when it goes on after waiting: it knows its task already.
-pub fn resume_prompt(wait: Option<&Wait>) -> String {
-    match wait {
-        Some(Wait::Answer { question, answer: Some(answer) }) => {
-            let fence = fence_for(answer);
-            format!(
-                "You asked: {}\n\nThe owner's answer, as data:\n\n{fence}\n{}\n{fence}\n\n\
-                 Go on with the task. The rules from the beginning still hold.\n",
-                one_line(question),
-                answer.trim_end()
-            )
-        }
-        _ => "You were interrupted by a limit of your provider, which is over now. The folder is as you left it. Look at \
-              what is done, and go on with the task. The rules from the beginning still hold.\n"
-            .into(),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -93,7 +93,7 @@ fn build_spec(
     match run.step {
         RunStep::Agent => {
             let agent = agent_of(engine, build, task).ok_or("the agent of this build is not configured any more")?;
-            let prompt = prompt_file(&folder, build, resumed.as_ref())?;
+            let prompt = prompt_file(&folder, task, build, resumed.as_ref())?;
             let mut env = environment(engine, &folder, project, Some(agent), slot);
             let owner = env.get("HOME").map(PathBuf::from);
             let room = room::furnish(&folder, owner.as_deref(), Some(&agent::login(agent.kind)))
@@ -154,15 +154,23 @@ fn session_id(engine: &Engine, build: &Build) -> String {
 }
 
 /// The file with what the agent is told: the whole task at first, and what it waited for when it goes on.
-fn prompt_file(folder: &Path, build: &Build, resumed: Option<&(AgentReport, Option<Wait>)>) -> Result<PathBuf, String> {
+fn prompt_file(
+    folder: &Path,
+    task: &Task,
+    build: &Build,
+    resumed: Option<&(AgentReport, Option<Wait>)>,
+) -> Result<PathBuf, String> {
     let whole = folder.join("prompt.md");
     let Some((report, wait)) = resumed else { return Ok(whole) };
     let file = folder.join(format!("prompt.{}.md", build.round + 1));
-    let mut text = agent::resume_prompt(wait.as_ref());
+    let mut text = match wait {
+        Some(Wait::Answer { question, answer: Some(answer) }) => agent::answered(task, question, answer),
+        _ => agent::go_on(task),
+    };
     if report.session_gone || report.session_id.is_none() {
         // A conversation that can't go on is begun again in the same clone.
-        let task = std::fs::read_to_string(&whole).map_err(|error| format!("{}: {error}", whole.display()))?;
-        text = format!("{task}\n{text}");
+        let first = std::fs::read_to_string(&whole).map_err(|error| format!("{}: {error}", whole.display()))?;
+        text = format!("{first}\n{text}");
     }
     crate::host::atomic_write(&file, text.as_bytes()).map_err(|error| format!("{}: {error}", file.display()))?;
     Ok(file)

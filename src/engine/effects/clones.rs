@@ -1,10 +1,10 @@
 //! Clones: a build's, on the project's base or on the result it depends on, and a check's, of exactly one commit.
 
 use super::vault;
-use crate::agent::{PromptFacts, prompt};
+use crate::agent::{CONVENTIONS, PromptFacts, prompt};
 use crate::domain::build::{Build, HostFailure};
 use crate::domain::id::{BuildId, CheckId};
-use crate::domain::settings::Project;
+use crate::domain::settings::{AgentKind, Project};
 use crate::domain::task::{Task, TaskKind};
 use crate::engine::{Engine, failpoint};
 use crate::git::{self, CloneTarget, CopyLimits, GitError, Sha};
@@ -59,7 +59,18 @@ async fn make_build(engine: &Engine, build: &Build, task: &Task) -> Result<Optio
     }
     let verify = project.and_then(|project| project.verify.as_ref()).map(|argv| argv.as_slice().join(" "));
     let artifacts = (task.spec.kind == TaskKind::Artifact).then(|| artifacts.to_string_lossy().into_owned());
-    let text = prompt(task, PromptFacts { verify: verify.as_deref(), artifacts: artifacts.as_deref() });
+    let clone = folder.join("clone");
+    // Only whether they are there: what a checkout holds is not read by us, and a link may lead anywhere.
+    let there = |name: &&str| clone.join(name).symlink_metadata().is_ok_and(|found| found.is_file());
+    let conventions: Vec<&str> = CONVENTIONS.into_iter().filter(|name| there(name)).collect();
+    let agent = crate::engine::spec::agent_of(engine, build, task);
+    let facts = PromptFacts {
+        agent: agent.map_or(AgentKind::Command, |agent| agent.kind),
+        verify: verify.as_deref(),
+        artifacts: artifacts.as_deref(),
+        conventions: &conventions,
+    };
+    let text = prompt(task, facts);
     let file = folder.join("prompt.md");
     crate::host::atomic_write(&file, text.as_bytes()).map_err(|error| io(&file, &error))?;
     Ok(base.map(|sha| sha.to_string()))
