@@ -19,6 +19,7 @@ mod init;
 mod input;
 mod kinds;
 mod layers;
+mod messages;
 mod morning;
 mod planner;
 mod runner;
