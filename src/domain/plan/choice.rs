@@ -242,8 +242,8 @@ fn new_build(world: &Snapshot, session: &Session, task: &Task, approved: bool, p
         on_top_of: single_base(world, task),
         permits: permits.max,
         why: format!(
-            "{}, {source}, {} of {} permits taken",
-            task.spec.priority.as_str().to_lowercase(),
+            "{} priority, {source}, {} of {} places taken before it",
+            task.spec.priority.word(),
             world.builds.len(),
             permits.max
         ),

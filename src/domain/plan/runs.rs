@@ -42,7 +42,7 @@ pub fn describe(ending: &RunEnding) -> String {
         RunEnding::Signaled { signal } => format!("was ended by signal {signal}"),
         RunEnding::TimedOut => "ran into its time limit".into(),
         RunEnding::Stopped { reason } => match reason.parse() {
-            Ok(StopReason::Owner) => "was stopped by the owner".into(),
+            Ok(StopReason::Owner) => "was stopped by you".into(),
             Ok(StopReason::TimeLimit) => "ran into its time limit and was stopped".into(),
             Ok(StopReason::Disk) => "was stopped because the disk was filling".into(),
             Err(_) => format!("was stopped ({reason})"),

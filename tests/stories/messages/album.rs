@@ -2,10 +2,9 @@
 
 use crate::fake_telegram::FakeTelegram;
 use crate::fake_telegram::seen::Seen;
-use crate::harness::{OWNER, On, OnTelegram, Overnight, Shown, Stage};
+use crate::harness::{OWNER, On, Overnight, Shown, Stage};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 /// Characters of a line; more are of texts made long on purpose.
 const LINE: usize = 600;
@@ -13,7 +12,6 @@ const LINE: usize = 600;
 /// A story on Telegram that is written down.
 pub(super) struct Album {
     pub(super) o: Overnight,
-    pub(super) telegram: Arc<OnTelegram>,
     pub(super) fake: FakeTelegram,
     /// Whose chats are looked at, with the name each has in the album.
     pub(super) chats: Vec<(i64, &'static str)>,
@@ -33,9 +31,8 @@ impl Album {
             options.people.extend(approvers.iter().map(|id| (*id, false)));
         };
         let (o, telegram) = stage.start_on_telegram(moment, change).await;
-        let fake = telegram.fake.clone();
         let (shown, page) = (BTreeMap::new(), String::new());
-        Self { o, telegram, fake, chats: vec![(OWNER, "")], shown, toasts: 0, page }
+        Self { o, fake: telegram.fake.clone(), chats: vec![(OWNER, "")], shown, toasts: 0, page }
     }
 
     pub(super) fn stage() -> Stage {

@@ -13,7 +13,7 @@ async fn a_day() {
     }
     // A message becomes a task.
     album.says("the login is slow\n\nabout ten seconds since Monday").await;
-    for label in ["🏷", "Performance", "📁", "app", "❗", "HIGH", "⏱", "30m", "➕ Add"] {
+    for label in ["🏷", "Performance", "📁", "app", "❗", "high", "⏱", "30m", "➕ Add"] {
         album.taps("#1 the login", label).await;
     }
     album.says("speed up the report\nfix the crash on save").await;
