@@ -9,7 +9,7 @@ mod sections;
 use super::facts::{BuildFact, NightFacts, Standing, TaskNight, by_task};
 use super::id::TaskId;
 use super::message::{Button, Item, Message};
-use super::session::{Phase, SessionKind};
+use super::session::{Phase, SKIPPED, SessionKind};
 use super::words::{capital, clock, clock_12, count_word, counted_word, list, one_decimal, plain};
 use chrono::Timelike;
 
@@ -81,7 +81,8 @@ fn verdict(night: &Night<'_>) -> String {
     let part = |count: usize, text: &str| (count > 0).then(|| format!("{count} {text}"));
     let mut parts: Vec<String> = vec![];
     if night.missed() {
-        parts.push("Last night was missed".into());
+        let skipped = night.facts.session.missed_reason.as_deref() == Some(SKIPPED);
+        parts.push(if skipped { "Last night was left out" } else { "Last night was missed" }.into());
     } else if night.facts.stopped_by_owner {
         parts.push("Stopped by you".into());
     }

@@ -47,6 +47,9 @@ stored_words!(Phase, "phase", {
     Brief => "brief", Closed => "closed", Missed => "missed",
 });
 
+/// Why a night is missed that the owner wanted to be left out.
+pub const SKIPPED: &str = "you asked to skip it";
+
 /// One session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {

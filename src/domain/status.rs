@@ -1,18 +1,19 @@
 //! `/status`, and the two messages a session sends by itself while it runs: its start and its progress checks.
 //!
-//! One screen: where the night stands, each build, what comes next and why, what holds things up, when the bot will look
-//! again. An agent's percentage is drawn as it claims it; without one a bar is drawn from the estimate and says so.
+//! One screen: where the night stands, each build, what comes next and why, what holds things up, and when what happens
+//! next. An agent's percentage is drawn as it claims it; without one a bar is drawn from the estimate and says so.
 
 use super::build::Wait;
 use super::facts::{BuildFact, Standing};
 use super::id::TaskId;
 use super::message::{Item, Message};
 use super::report::context;
+use super::schedule::Night;
 use super::session::{Phase, Session};
 use super::task::Task;
 use super::task::limits::TITLE_CHARS;
-use super::words::{clock, clock_12, counted, hours, one_decimal, plain, span};
-use chrono::{DateTime, Utc};
+use super::words::{clock, counted, hours, one_decimal, plain, span};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use std::collections::BTreeSet;
 
@@ -52,10 +53,8 @@ pub struct StatusFacts {
     pub permits_blocked: Vec<String>,
     /// Disk, memory and load, a line each.
     pub resources: Vec<String>,
-    /// When the bot will look again, and why then.
-    pub next_wake: Option<(DateTime<Utc>, String)>,
-    /// When the next night begins.
-    pub next_night: DateTime<Utc>,
+    /// The next night that is not left out.
+    pub next_night: Night,
 }
 
 /// The answer to `/status`.
@@ -82,22 +81,24 @@ pub fn status(facts: &StatusFacts) -> Message {
 /// `🌙 Overnight · building · until 06:30`. Never empty.
 fn verdict(facts: &StatusFacts) -> String {
     let paused = if facts.paused { " · paused" } else { "" };
-    let Some(session) = facts.session.as_ref().filter(|s| s.phase != Phase::Missed) else {
-        let night = facts.next_night.with_timezone(&facts.zone).format("%a %H:%M");
-        return format!("☀️ No session{paused} · next night {night}");
-    };
     let running = facts.builds.iter().any(|b| b.standing() == Standing::Building);
+    let Some(session) = facts.session.as_ref().filter(|s| s.phase != Phase::Missed) else {
+        let night = facts.next_night.start.with_timezone(&facts.zone).format("%a %H:%M");
+        let now = if running { "Still building" } else { "Nothing is running" };
+        return format!("☀️ {now}{paused} · next night {night}");
+    };
     let phase = match session.phase {
-        Phase::Health => "scanning for problems",
-        Phase::Patterns => "checking patterns",
+        Phase::Health => "looking for problems",
+        Phase::Patterns => "looking at your habits",
         Phase::Building => "building",
         Phase::Report => "writing the report",
-        Phase::Brief => "brief to come",
+        Phase::Brief => "no new builds",
         Phase::Closed if running => "brief sent, still building",
         Phase::Closed | Phase::Missed => "over",
     };
     let until = match session.phase {
-        Phase::Health | Phase::Patterns | Phase::Building => {
+        Phase::Health | Phase::Patterns => format!(" · builds from {}", clock(session.spawn_at, facts.zone)),
+        Phase::Building => {
             let until = session.keep_until.map_or(session.spawn_until, |keep| keep.max(session.spawn_until));
             format!(" · until {}", clock(until, facts.zone))
         }
@@ -153,9 +154,9 @@ fn running(build: &BuildFact, facts: &StatusFacts) -> Item {
 
 fn time_left(build: &BuildFact, facts: &StatusFacts) -> Option<String> {
     let at = build.expected_finish?;
-    let time = clock_12(at, facts.zone);
+    let time = clock(at, facts.zone);
     Some(if at > facts.now {
-        format!("About {} left, should finish by {time}", span(at - facts.now))
+        format!("About {} left, until {time}", span(at - facts.now))
     } else {
         format!("Was expected by {time}")
     })
@@ -226,10 +227,32 @@ fn foot(facts: &StatusFacts) -> Vec<Item> {
     if facts.locked > 0 {
         items.push(Item::new("🔒", format!("{} for your approval", wait(facts.locked))));
     }
-    if let Some((at, why)) = &facts.next_wake {
-        items.push(Item::new("⏰", format!("Next look at {}: {}", clock(*at, facts.zone), plain(why, 120))));
-    }
+    items.push(Item::new("⏰", to_come(facts)));
     items
+}
+
+/// What happens next by itself, and when.
+fn to_come(facts: &StatusFacts) -> String {
+    let at = |moment| clock(moment, facts.zone);
+    let session = facts.session.as_ref().filter(|s| !matches!(s.phase, Phase::Missed | Phase::Closed));
+    let Some(session) = session else {
+        let Night { start, spawn, brief, .. } = facts.next_night;
+        let day = start.with_timezone(&facts.zone).format("%a");
+        return format!(
+            "The night begins {day} {}, builds start {}, the brief comes {}",
+            at(start),
+            at(spawn),
+            at(brief)
+        );
+    };
+    let brief = at(session.brief_at);
+    match session.phase {
+        Phase::Health | Phase::Patterns => {
+            format!("Builds start at {}, the brief comes at {brief}", at(session.spawn_at))
+        }
+        Phase::Building if facts.paused => format!("Paused: /night resume goes on; the brief comes at {brief}"),
+        _ => format!("The brief comes at {brief}"),
+    }
 }
 
 fn wait(tasks: u32) -> String {
@@ -280,10 +303,18 @@ pub fn progress_check(facts: &StatusFacts) -> Message {
     let time = clock(facts.now, facts.zone);
     let count = |wanted: Standing| facts.builds.iter().filter(|b| b.standing() == wanted).count();
     let (running, done) = (count(Standing::Building), count(Standing::Ready));
-    let others = facts.builds.len() - running - done;
     let mut verdict = format!("⏱️ Progress check {time} · {running} building · {done} completed");
-    if others > 0 {
-        verdict = format!("{verdict} · {others} not");
+    for (standing, word) in [
+        (Standing::Failed, "failed"),
+        (Standing::Unproven, "unverified"),
+        (Standing::Stopped, "stopped"),
+        (Standing::Again, "to be tried again"),
+        (Standing::Unclear, "unclear"),
+    ] {
+        let number = count(standing);
+        if number > 0 {
+            verdict = format!("{verdict} · {number} {word}");
+        }
     }
     let builds: Vec<Item> =
         facts.builds.iter().enumerate().map(|(n, build)| progress_item(n + 1, build, facts)).collect();
@@ -314,7 +345,9 @@ fn progress_item(number: usize, build: &BuildFact, facts: &StatusFacts) -> Item 
     let (icon, words) = ending(build);
     let words = if build.standing() == Standing::Ready { "completed" } else { words };
     let status = format!("{} {icon}", super::words::capital(words));
-    let mut item = item.evidence(format!("Status: {status}")).evidence(format!("Runtime: {ran} hours"));
+    let short = build.runtime(facts.now) < TimeDelta::minutes(6);
+    let ran = if short { span(build.runtime(facts.now)) } else { format!("{ran} hours") };
+    let mut item = item.evidence(format!("Status: {status}")).evidence(format!("Runtime: {ran}"));
     item.evidence.extend(build.measure_text.as_deref().map(|text| format!("Result: {}", plain(text, 200))));
     item
 }

@@ -63,6 +63,13 @@ impl Priority {
     }
 }
 
+impl Priority {
+    /// As a message says it: `high`.
+    pub fn word(self) -> String {
+        self.as_str().to_lowercase()
+    }
+}
+
 impl fmt::Display for Priority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -221,8 +228,11 @@ impl TaskSpec {
         super::format::hex(&Sha256::digest(covered.to_string().as_bytes()))
     }
 
-    /// The owner's estimate in hours, as shown: `4h`, `0.5h`.
+    /// The owner's estimate as shown: `4h`, `1.5h`, `30 min`.
     pub fn estimate_text(&self) -> String {
+        if (1..60).contains(&self.estimate_minutes) {
+            return format!("{} min", self.estimate_minutes);
+        }
         let hours = f64::from(self.estimate_minutes) / 60.0;
         format!("{}h", (hours * 10.0).round() / 10.0)
     }

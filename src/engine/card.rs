@@ -11,8 +11,8 @@ use crate::domain::plan::Snapshot;
 use crate::domain::plan::choice::{self, Standing};
 use crate::domain::role::Role;
 use crate::domain::task::{Task, TaskKind, TaskState};
-use crate::domain::words::clock;
-use crate::store::{Conn, StoreError, audit, builds, outbox};
+use crate::domain::words::{capital, clock};
+use crate::store::{Conn, StoreError, audit, builds, outbox, tasks};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 
@@ -47,7 +47,7 @@ pub(super) async fn draw(
         TaskState::Done | TaskState::Dropped => None,
     };
     let (icon, intro) = match &standing {
-        Some(standing) => (standing_icon(standing), standing.words(engine.settings().schedule.zone)),
+        Some(standing) => (standing_icon(standing), capital(&standing.words(engine.settings().schedule.zone))),
         None => over(conn, task).await?,
     };
     let mut message = Message::line(format!("{icon} #{} {}", task.id, task.spec.title)).intro(intro);
@@ -55,8 +55,12 @@ pub(super) async fn draw(
     Ok(match standing {
         Some(Standing::Locked { .. }) => {
             let mut row = Vec::from(approval_buttons(conn, task, now).await?);
-            let snooze = Meaning::Snooze { task: task.id };
-            row.push(button(conn, "💤 Later", &format!("/snooze {}", task.id), &snooze, now).await?);
+            if tasks::snoozed(conn, now).await?.contains(&task.id) {
+                message.closing = "💤 Not asked about in the next brief".into();
+            } else {
+                let snooze = Meaning::Snooze { task: task.id };
+                row.push(button(conn, "💤 Later", &format!("/snooze {}", task.id), &snooze, now).await?);
+            }
             message.row(row)
         }
         Some(Standing::Draft) => questions(engine, conn, message, task, now).await?,
@@ -72,10 +76,12 @@ pub(super) async fn draw(
     })
 }
 
-/// How a person is called on a card.
-fn name_of(engine: &Engine, who: &str) -> String {
-    match engine.parts.people.get(who) {
-        Some(Role::Owner) => "you".into(),
+/// How whoever did something is called.
+pub(super) fn name_of(engine: &Engine, who: &str) -> String {
+    match (engine.parts.people.get(who), who.split_once(':')) {
+        (Some(Role::Owner), _) => "you".into(),
+        (Some(Role::Approver), Some((_, number))) => format!("approver {number}"),
+        (None, None) => "overnight".into(),
         _ => who.into(),
     }
 }
@@ -154,9 +160,11 @@ async fn over(conn: &mut Conn, task: &Task) -> Result<(&'static str, String), St
     let last = builds::of_task(conn, task.id, 1).await?.into_iter().next();
     Ok(match last.and_then(|build| Some((build.outcome?, build.reason))) {
         Some((outcome, reason)) if task.state == TaskState::Done => {
-            (outcome_icon(outcome), format!("{}: {reason}", outcome.as_str().replace('_', " ")))
+            (outcome_icon(outcome), format!("{}: {reason}", capital(&outcome.as_str().replace('_', " "))))
         }
-        _ => ("•", task.state.as_str().into()),
+        // Who took it out is said below.
+        _ if task.state == TaskState::Dropped => ("🗑", String::new()),
+        _ => ("•", capital(task.state.as_str())),
     })
 }
 
@@ -171,14 +179,18 @@ pub(super) fn outcome_icon(outcome: Outcome) -> &'static str {
 
 fn details(world: &Snapshot, task: &Task) -> Vec<Item> {
     let spec = &task.spec;
-    let mut line = vec![spec.category.title().to_owned(), spec.priority.to_string()];
+    let mut line = vec![spec.category.title().to_owned(), format!("{} priority", spec.priority.word())];
     if spec.estimate_minutes > 0 {
         line.push(spec.estimate_text());
     }
     line.extend(spec.project.clone());
     let mut items = vec![Item::new("", line.join(" · "))];
     if spec.kind != TaskKind::Code {
-        items.push(Item::new("", format!("kind: {}", spec.kind.as_str())));
+        let what = match spec.kind {
+            TaskKind::Action => "Runs this command once:",
+            _ => "Makes files, changes no code",
+        };
+        items.push(Item::new("", what));
     }
     if !spec.command.is_empty() {
         items.push(Item::new("▶", spec.command.iter().map(|w| format!("{w:?}")).collect::<Vec<_>>().join(" ")));
@@ -230,7 +242,7 @@ async fn questions(
     let fields = [
         ("category", "perf", format!("🏷 {}", spec.category.title())),
         ("estimate", "4h", format!("⏱ {}", spec.estimate_text())),
-        ("priority", "high", format!("❗ {}", spec.priority)),
+        ("priority", "high", format!("❗ {}", spec.priority.word())),
         ("project", "NAME", format!("📁 {}", spec.project.as_deref().unwrap_or("no project"))),
     ];
     for pair in fields.chunks(2) {

@@ -4,6 +4,7 @@ use super::Engine;
 use crate::domain::build::{Build, Check, CheckPurpose, TestsVerdict, Verdict};
 use crate::domain::facts::{BaseRedFact, BuildFact, NightFacts, PatternFact, ProblemFact, ThrottleFact, by_task};
 use crate::domain::plan::{Snapshot, budget, choice};
+use crate::domain::schedule::Night;
 use crate::domain::session::Session;
 use crate::domain::status::StatusFacts;
 use crate::domain::task::Task;
@@ -242,7 +243,7 @@ pub async fn status(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Res
     };
     let next = choice::ready(&world, now).into_iter().map(|(task, approved)| {
         let why = if approved { "approved" } else { "auto-approved" };
-        (task.clone(), format!("{}, {why}", task.spec.priority.as_str().to_lowercase()))
+        (task.clone(), format!("{} priority, {why}", task.spec.priority.word()))
     });
     let waiting = world.tasks.iter().filter_map(|task| {
         use choice::Standing::{Asks, Building, Parked, Ready};
@@ -250,7 +251,6 @@ pub async fn status(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Res
         (!matches!(standing, Ready { .. } | Building | Parked { .. } | Asks { .. }))
             .then(|| (task.clone(), standing.words(engine.settings().schedule.zone)))
     });
-    let wake = crate::domain::plan::plan(&world, now).next_wake;
     let builds: Vec<BuildFact> = running.into_iter().chain(ended).collect();
     // Several attempts at one task are one line: the last.
     let builds: Vec<BuildFact> = by_task(&builds).into_iter().map(|task| task.last.clone()).collect();
@@ -272,18 +272,21 @@ pub async fn status(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Res
             .chain(session.as_ref().and_then(|session| budget::of_night(&world, session.id)))
             .collect(),
         resources: resources(engine, &world),
-        next_wake: Some((wake.0, wake.1.to_owned())),
-        next_night: next_night(engine, now),
+        next_night: next_night(&world, now),
         locked: u32::try_from(locked(&world).len()).unwrap_or(u32::MAX),
         session,
     })
 }
 
-/// When the next night begins; one that has begun is not the next.
-fn next_night(engine: &Engine, now: DateTime<Utc>) -> DateTime<Utc> {
-    let schedule = &engine.settings().schedule;
-    let night = schedule.current_or_next(now);
-    if night.start > now { night.start } else { schedule.night(night.date.succ_opt().unwrap_or(night.date)).start }
+/// The next night; one that has begun is not the next, and neither is one that is left out.
+fn next_night(world: &Snapshot, now: DateTime<Utc>) -> Night {
+    let schedule = &world.settings.schedule;
+    let mut night = schedule.current_or_next(now);
+    while night.start <= now || world.skipped.contains(&night.date) {
+        let Some(date) = night.date.succ_opt() else { break };
+        night = schedule.night(date);
+    }
+    night
 }
 
 /// Disk, memory and load as last measured.

@@ -8,6 +8,7 @@ use super::{Engine, commands, failpoint, taps};
 use crate::chat::command::{ParseContext, parse};
 use crate::chat::{Incoming, What};
 use crate::domain::message::Message;
+use crate::domain::words::capital;
 use crate::store::{Conn, StoreError, audit, inbox, outbox, tasks};
 use chrono::{DateTime, Utc};
 
@@ -91,7 +92,7 @@ async fn handle(engine: &Engine, stored: &inbox::Stored, now: DateTime<Utc>) -> 
     } else if let What::Alarm(text) = &incoming.what {
         audit::append(&mut tx, now, "chat", "alarm", None, text).await?;
         // One of the few things that may wake somebody: until it is mended nothing they say arrives.
-        let message = Message::line("🚨 I may not hear you").intro(text);
+        let message = Message::line("🚨 I may not hear you").intro(capital(text));
         outbox::say(&mut tx, &stored.chat, &format!("alarm:{}", stored.id), &message, false, now).await?;
         Reply::default()
     } else if let Some(role) = engine.parts.people.get(&incoming.sender) {

@@ -9,6 +9,7 @@ use crate::domain::message::{Attachment, Button, Item, Message};
 use crate::domain::session::{Phase, Session, SessionKind};
 use crate::domain::status::{progress_check, spawned as spawned_message, started as started_message};
 use crate::domain::task::Task;
+use crate::domain::words::capital;
 use crate::store::{Conn, StoreError, builds, buttons, checks, outbox, sessions, tasks};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
@@ -187,12 +188,14 @@ impl Engine {
             let checks = checks::of_session(&mut tx, build.session).await?;
             let fact = facts::build_facts(self, &mut tx, vec![build.clone()], &checks).await?.remove(0);
             let icon = build.outcome.map_or("❌", card::outcome_icon);
-            let mut item = Item::new(icon, build.reason.clone());
+            let mut item = Item::new("", capital(&build.reason));
             item.evidence.extend(fact.measure_text.clone());
-            item.evidence.extend(fact.result_ref.as_ref().map(|at| format!("kept at {at}")));
             let words = build.outcome.map_or("ended", Outcome::as_str).replace('_', " ");
-            let message = Message::line(format!("{icon} #{} {}: {words}", build.task, fact.task.spec.title))
+            let mut message = Message::line(format!("{icon} #{} {}: {words}", build.task, fact.task.spec.title))
                 .section("", vec![item]);
+            if fact.result_ref.is_some() {
+                message.closing = "/review shows how to look at it.".into();
+            }
             crate::store::outbox::say(
                 &mut tx,
                 &self.parts.home_chat,

@@ -29,7 +29,10 @@ pub(super) async fn tapped(
         return expired(engine, conn, &button.meaning, now).await;
     }
     let mut reply = obey(engine, conn, asker, &button.meaning, now).await?;
-    if reply.toast.is_empty() && reply.key.is_some() && !matches!(button.meaning, Meaning::Page { .. }) {
+    if reply.toast.is_empty()
+        && reply.key.is_some()
+        && !matches!(button.meaning, Meaning::Page { .. } | Meaning::Choose { .. })
+    {
         reply.toast.clone_from(&reply.message.verdict);
     }
     // The card that was tapped changes in place, whatever revision it began with.
@@ -68,7 +71,12 @@ async fn obey(
             return commands::approve_one(engine, conn, asker, *task, Some(revision_hash), now).await;
         }
         Meaning::Answer { task, field } => {
-            return inbound::typed(engine, conn, asker, &format!("/queue edit {task} | {field}"), now).await;
+            let line = format!("/queue edit {task} | {field}");
+            let mut reply = inbound::typed(engine, conn, asker, &line, now).await?;
+            if !reply.refused {
+                reply.toast = format!("✏️ {field}");
+            }
+            return Ok(reply);
         }
         Meaning::Accept { task } => return commands::accept(engine, conn, asker, *task, now).await,
         Meaning::Choose { task, field } => return commands::choose(engine, conn, asker, *task, field, now).await,

@@ -12,9 +12,10 @@ const DATA_BYTES: usize = 64;
 const TOAST: usize = 200;
 const COMMANDS: usize = 100;
 const DESCRIPTION: usize = 256;
-pub(crate) const PHOTO_BYTES: usize = 10 << 20;
-pub(crate) const DOCUMENT_BYTES: usize = 50 << 20;
-pub(crate) const DOWNLOAD_BYTES: usize = 20 << 20;
+/// Telegram's megabytes, read as the smaller kind: who keeps to that is safe with either.
+pub(crate) const PHOTO_BYTES: usize = 10_000_000;
+pub(crate) const DOCUMENT_BYTES: usize = 50_000_000;
+pub(crate) const DOWNLOAD_BYTES: usize = 20_000_000;
 const PICTURE_SIDES: u32 = 10_000;
 const PICTURE_RATIO: u32 = 20;
 

@@ -2,7 +2,8 @@
 //!
 //! It knows nothing of the bot under test. Every request is checked against the Bot API's schema; what breaks it is
 //! refused and recorded as a violation, so a test can end with `assert_eq!(telegram.violations(), [""; 0])`.
-//! `phone.rs` has what stories call; `control.rs` has the same over HTTP, for the program in `tests/live/fake_telegram.rs`.
+//! `phone.rs` has what stories call; `control.rs` has the same over HTTP, for the program in `tests/live/fake_telegram.rs`;
+//! `record.rs` writes requests down, so that other implementations can be asked too (`tests/live/second_opinion`).
 //!
 //! **Simulated:** the methods in `tests/fixtures/telegram/schema.json` over JSON, query, form and multipart; long polling
 //! with offsets, limits, kinds and the 409 of a second poller; `parse_mode=HTML` with entities; limits of texts, buttons,
@@ -27,8 +28,9 @@ mod link;
 mod methods;
 mod people;
 mod phone;
+mod record;
 mod render;
-mod requests;
+pub(crate) mod requests;
 mod schema;
 pub(crate) mod seen;
 mod send;

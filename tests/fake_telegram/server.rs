@@ -5,6 +5,7 @@ use super::control;
 use super::faults::Fault;
 use super::link::{Link, Links};
 use super::methods::{self, Call};
+use super::record;
 use super::requests::{self, Asked};
 use super::schema::Schema;
 use super::seen::Logged;
@@ -140,7 +141,15 @@ async fn handle(State(shared): State<Arc<Shared>>, ConnectInfo(link): ConnectInf
         return answered(Err(Refusal::new(404, "Not Found: method not found")));
     };
     let asked = requests::read(request, fields).await;
-    let (call, fault) = match begin(&shared, method, asked) {
+    let noted = record::noted(method, asked.as_ref().ok());
+    let before = shared.look(|world| world.violations.len());
+    let response = answer(&shared, &link, method, asked).await;
+    record::write(noted, shared.look(|world| world.violations.len()) > before);
+    response
+}
+
+async fn answer(shared: &Shared, link: &Link, method: &str, asked: Result<Asked, Refusal>) -> Response {
+    let (call, fault) = match begin(shared, method, asked) {
         Ok(begun) => begun,
         Err(refusal) => return answered(Err(refusal)),
     };
@@ -154,7 +163,7 @@ async fn handle(State(shared): State<Arc<Shared>>, ConnectInfo(link): ConnectInf
         Some(Fault::Slow(time)) => tokio::time::sleep(time).await,
         Some(Fault::Truncates | Fault::LosesAnswer) | None => {}
     }
-    let answer = if call.method == "getUpdates" { poll(&shared, &call).await } else { perform(&shared, &call) };
+    let answer = if call.method == "getUpdates" { poll(shared, &call).await } else { perform(shared, &call) };
     match fault {
         Some(Fault::LosesAnswer) => link.cut(),
         Some(Fault::Truncates) => {
@@ -170,7 +179,7 @@ async fn handle(State(shared): State<Arc<Shared>>, ConnectInfo(link): ConnectInf
 /// Counts and checks a request, and finds the fault it meets.
 fn begin(shared: &Shared, method: &str, asked: Result<Asked, Refusal>) -> Result<(Call, Option<Fault>), Refusal> {
     shared.change(|world| {
-        let Asked { params, files } = asked.unwrap_or_else(|refusal| Asked::unreadable(&refusal));
+        let Asked { params, files, .. } = asked.unwrap_or_else(|refusal| Asked::unreadable(&refusal));
         let call = Call { method: method.to_owned(), params, files };
         world.log.push(Logged { method: method.to_owned(), params: Value::Object(call.params.clone()) });
         let checked = methods::check(&call);

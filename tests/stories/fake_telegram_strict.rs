@@ -9,6 +9,7 @@ mod requests;
 mod texts;
 
 use crate::fake_telegram::FakeTelegram;
+use crate::fake_telegram::requests::BY_HAND;
 use serde_json::{Value, json};
 use teloxide::Bot;
 
@@ -31,7 +32,8 @@ fn bot(telegram: &FakeTelegram) -> Bot {
 /// Posts to an address of the fake, and gives the status and the answer.
 async fn post(url: String, kind: &str, body: Vec<u8>) -> (u16, Value) {
     let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let answer = client.post(url).header("content-type", kind).body(body).send().await.expect("an answer");
+    let request = client.post(url).header("content-type", kind).header(BY_HAND, "yes");
+    let answer = request.body(body).send().await.expect("an answer");
     let status = answer.status().as_u16();
     (status, serde_json::from_str(&answer.text().await.expect("a text")).expect("JSON"))
 }

@@ -21,6 +21,7 @@ mod input;
 mod kinds;
 mod layers;
 mod leash;
+mod messages;
 mod morning;
 mod planner;
 mod rounds;

@@ -79,7 +79,7 @@ async fn a_task_is_run_by_day(stage: Stage) {
     let mut o = stage.start("2026-03-14 12:00").await;
     o.asks("/queue add Fix the labels | 1h | bug", "📝 #1").await;
     o.asks("/queue add Build a dashboard | 5h | new features", "🔒 #2").await;
-    o.asks("/why 1", "builds begin at 23:10; /run 1 builds it now").await;
+    o.asks("/why 1", "builds start at 23:10, /run 1 builds it now").await;
     o.asks("/run 1", "🔨 #1 \"Fix the labels\" is built now").await;
     o.expect("✅ #1 Fix the labels: verified").await;
     o.asks("/run 2", "#2 can't be built now: locked").await;
@@ -117,7 +117,7 @@ async fn a_stopped_night_says_so(stage: Stage) {
     o.asks("/queue add Fix the names | 1h | bug", "📝 #2").await;
     o.advance_to("07:00").await;
     let brief = o.expect("🌅 Stopped by you").await;
-    assert!(brief.text.contains("The agent was stopped by the owner"), "{}", brief.text);
+    assert!(brief.text.contains("The agent was stopped by you"), "{}", brief.text);
     assert_eq!(o.outcomes(2).await, []);
     assert_eq!(o.report("2026-03-14")["stopped"], true);
     o.finish().await;

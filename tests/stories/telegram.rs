@@ -70,7 +70,7 @@ async fn lines_files_and_forwards_become_tasks_and_never_commands() {
     fake.sends_document(OWNER, OWNER, ("a.bin", &[0xff, 0xfe, 0, 1]), "look at this dump");
     o.hears().await;
     o.settle().await;
-    o.expect("Without a.bin, which can't be read: it is no text").await;
+    o.expect("Without a.bin, which can't be read: it is not text").await;
     o.reads_all();
     o.finish().await;
 }

@@ -124,7 +124,7 @@ async fn a_task_builds_on_the_one_it_waits_for(stage: Stage) {
     assert_eq!(o.vault("app", &["rev-parse", &format!("{}^", second.result.clone().unwrap())]), first.result.unwrap());
     assert!(o.files("app", &second).contains(&"after-2.txt".to_owned()));
     assert_eq!(o.outcomes(4).await, []);
-    o.asks("/why 4", "can't be built: #3 did not complete; /retry or edit it").await;
+    o.asks("/why 4", "Can't be built: #3 did not complete; /retry or edit it").await;
     assert_eq!(git(&o.checkout("app"), &["status", "--porcelain"]), "");
     o.finish().await;
 }

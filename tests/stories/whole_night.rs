@@ -52,7 +52,7 @@ async fn the_night_of_the_mission(stage: Stage) {
     o.advance_to("23:40").await;
     assert_eq!(o.building().await, [1, 2]);
     o.advance_to("03:30").await;
-    let check = o.expect("⏱️ Progress check 03:30 · 2 building · 2 completed · 3 not").await;
+    let check = o.expect("⏱️ Progress check 03:30 · 2 building · 2 completed · 3 failed").await;
     assert!(check.edits > 5, "the live status is one message: {check:#?}");
     o.releases(1).await;
     o.releases(2).await;
@@ -78,7 +78,7 @@ async fn the_brief(o: &mut Overnight) {
         "Documentation updated",
         "3 tests pass",
         "❌ Fix the names (Bug fix)",
-        "1 test fails: adds up; they passed before this change",
+        "1 test fails: adds up; it passed before this change",
         "The agent ended without changing anything",
         "The agent ended with exit status 3",
         "Cleaned",

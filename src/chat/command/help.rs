@@ -24,7 +24,7 @@ const TOPICS: &[Topic] = &[
         name: "queue",
         section: QUEUE,
         usage: "/queue [add|show|edit|drop]",
-        what: "The queue. Parts of a task are separated by | in any order: title, estimate (0.1–8 h), category (performance, bug, docs, \
+        what: "What waits: lists it, adds to it, shows, changes or drops a task. Parts of a task are separated by | in any order: title, estimate (0.1–8 h), category (performance, bug, docs, \
                infra, feature, external, config), priority (critical, high, medium, low), project, agent, kind (code, \
                artifact, action). Also: after #3, not before 02:00, ! command to run. Further lines are details; with a - before each \
                line, every line is a task.",
@@ -78,7 +78,7 @@ const TOPICS: &[Topic] = &[
         name: "review",
         section: DECIDE,
         usage: "/review",
-        what: "All that waits for your decision.",
+        what: "What the last night made, with the commands to look at it.",
         examples: &["/review"],
     },
     Topic {
@@ -193,14 +193,18 @@ pub fn menu(everything: bool) -> Vec<(&'static str, &'static str)> {
         .collect()
 }
 
-/// The list of all commands.
-pub fn help_text() -> Message {
-    let mut message = Message::line("❔ What you can write")
-        .intro("Text without a slash is taken as an idea: I ask whether to queue it.");
+/// The list of all commands, or of those for who only decides and reads.
+pub fn help_text(everything: bool) -> Message {
+    let intro = if everything {
+        "Text without a slash is taken as an idea: I ask whether to queue it."
+    } else {
+        "You can look at everything, and approve or reject what is locked."
+    };
+    let mut message = Message::line("❔ What you can write").intro(intro);
     for section in [QUEUE, DECIDE, NIGHT, LOOK] {
         let items = TOPICS
             .iter()
-            .filter(|topic| topic.section == section)
+            .filter(|topic| topic.section == section && (everything || FOR_APPROVERS.contains(&topic.name)))
             .map(|topic| Item::new("•", format!("{} · {}", topic.usage, first_sentence(topic.what))))
             .collect();
         message = message.section(section, items);
@@ -209,11 +213,11 @@ pub fn help_text() -> Message {
 }
 
 /// One command explained with its examples; without a topic, or with an unknown one, the list.
-pub fn help(topic: Option<&str>) -> Message {
-    let Some(asked) = topic else { return help_text() };
+pub fn help(topic: Option<&str>, everything: bool) -> Message {
+    let Some(asked) = topic else { return help_text(everything) };
     let asked = asked.split_whitespace().next().unwrap_or_default().trim_start_matches('/').to_lowercase();
     let Some(topic) = TOPICS.iter().find(|topic| topic.name == asked) else {
-        let mut list = help_text();
+        let mut list = help_text(everything);
         list.intro = format!("There is no command {}; these are all.", quoted(&asked));
         return list;
     };
@@ -243,7 +247,7 @@ mod tests {
 
     #[test]
     fn the_list_names_every_command() {
-        let list = help_text();
+        let list = help_text(true);
         let shown: Vec<&str> = list.sections.iter().flat_map(|s| &s.items).map(|item| item.text.as_str()).collect();
         assert_eq!(shown.len(), TOPICS.len());
         for topic in TOPICS {
@@ -253,9 +257,9 @@ mod tests {
 
     #[test]
     fn a_topic_is_explained_by_example_and_an_unknown_one_gets_the_list() {
-        let keep = help(Some("/Keep"));
+        let keep = help(Some("/Keep"), true);
         assert!(keep.sections[0].items.iter().any(|item| item.text == "/keep until 11:30"), "{keep:?}");
-        let unknown = help(Some("quue"));
+        let unknown = help(Some("quue"), true);
         assert_eq!(unknown.sections.len(), 4);
         assert!(unknown.intro.contains("quue"), "{}", unknown.intro);
     }

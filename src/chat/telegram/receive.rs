@@ -231,7 +231,7 @@ impl Poller {
         if bytes.len() > FILE_BYTES as usize {
             return Err("it is larger than it said".into());
         }
-        String::from_utf8(bytes).map_err(|_| "it is no text".into())
+        String::from_utf8(bytes).map_err(|_| "it is not text".into())
     }
 }
 

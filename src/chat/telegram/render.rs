@@ -41,11 +41,12 @@ pub struct Rendered {
 /// Renders a message.
 pub fn render(message: &Message) -> Rendered {
     let mut pages = Pages::default();
-    pages.push(bold(&message.verdict, true));
+    // What stands alone is no heading: an answer of a whole sentence in bold is a shout.
+    let alone = message.intro.is_empty() && message.sections.is_empty() && message.closing.is_empty();
+    pages.push(verdict(&message.verdict, !alone));
     pages.push(paragraph(&message.intro));
-    let several = message.sections.iter().flat_map(|s| &s.items).filter(|item| !item.buttons.is_empty()).count() > 1;
     for section in &message.sections {
-        section_blocks(&mut pages, section, several);
+        section_blocks(&mut pages, section);
     }
     pages.push(paragraph(&message.closing));
     let Pages { mut parts, mut cut, .. } = pages.finish();
@@ -85,15 +86,15 @@ pub(super) fn fits_a_toast(message: &Message) -> bool {
     plain && length + 2 <= 200
 }
 
-fn section_blocks(pages: &mut Pages, section: &Section, several: bool) {
-    let mut title = if section.title.is_empty() { Block::default() } else { bold(&section.title, false) };
+fn section_blocks(pages: &mut Pages, section: &Section) {
+    let mut title = bold(&section.title);
     title.gap = true;
     if !title.html.is_empty() {
         title.sticks = true;
         pages.push(title);
     }
     for (n, item) in section.items.iter().enumerate() {
-        let mut block = item_block(item, several);
+        let mut block = item_block(item);
         block.gap = n == 0 && section.title.is_empty();
         pages.push(block);
     }
@@ -127,18 +128,29 @@ impl Block {
     }
 }
 
-fn bold(text: &str, never_empty: bool) -> Block {
+/// The first line; never without anything to see, which Telegram refuses.
+fn verdict(text: &str, heading: bool) -> Block {
+    let mut block = if heading { bold(text) } else { paragraph(text) };
+    if !block.html.chars().any(|c| !c.is_whitespace() && !is_joiner(c)) {
+        block.html.clear();
+        block.text("·");
+    }
+    block
+}
+
+fn bold(text: &str) -> Block {
     let mut block = Block::default();
     let (text, cut) = cut_to(visible(text).trim(), QUOTE_UNITS);
     block.cut = cut;
-    // Telegram refuses a message without anything to see.
-    let blank = !text.chars().any(|c| !c.is_whitespace() && c != '\u{200d}' && c != '\u{fe0f}' && c != '\u{2060}');
-    match (blank, never_empty) {
-        (true, true) => block.tag("<b>", "·", "</b>"),
-        (true, false) => {}
-        (false, _) => block.tag("<b>", &text, "</b>"),
+    if text.chars().any(|c| !c.is_whitespace() && !is_joiner(c)) {
+        block.tag("<b>", &text, "</b>");
     }
     block
+}
+
+/// Shows nothing by itself.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200d}' | '\u{fe0f}' | '\u{2060}')
 }
 
 fn paragraph(text: &str) -> Block {
@@ -149,7 +161,7 @@ fn paragraph(text: &str) -> Block {
     block
 }
 
-fn item_block(item: &Item, several: bool) -> Block {
+fn item_block(item: &Item) -> Block {
     let mut block = Block::default();
     let line = format!("{} {}", item.icon, item.text);
     let (line, cut) = cut_to(visible(&line).trim(), QUOTE_UNITS);
@@ -171,7 +183,8 @@ fn item_block(item: &Item, several: bool) -> Block {
         block.tag("<blockquote expandable>", &text, "</blockquote>");
     }
     if !item.buttons.is_empty() {
-        let about = if several { number_in(&item.text) } else { String::new() };
+        // All keyboards stand below the text, so each button has to say which line it belongs to.
+        let about = number_in(&item.text);
         block.keyboard.push(item.buttons.iter().map(|button| key(button, &about)).collect());
     }
     block

@@ -89,15 +89,11 @@ pub(super) fn change_lines(fact: &BuildFact) -> Vec<String> {
 }
 
 /// What can be done with a verified result. Nothing of ours is merged yet, so code is *ready to ship*, never shipped.
-pub(super) fn ready_line(fact: &BuildFact) -> String {
-    let what = match fact.task.spec.kind {
-        TaskKind::Code => "ready to ship",
-        TaskKind::Artifact => "files ready",
-        TaskKind::Action => "done",
-    };
-    match &fact.result_ref {
-        Some(reference) => format!("{what} · {}", plain(reference, 200)),
-        None => what.to_string(),
+pub(super) fn ready_line(fact: &BuildFact) -> &'static str {
+    match fact.task.spec.kind {
+        TaskKind::Code => "Ready to ship",
+        TaskKind::Artifact => "Files ready",
+        TaskKind::Action => "Done",
     }
 }
 

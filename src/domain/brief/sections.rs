@@ -7,7 +7,7 @@ use crate::domain::facts::{BuildFact, NightFacts, Standing, TaskNight, ThrottleF
 use crate::domain::message::{Item, Message};
 use crate::domain::pattern;
 use crate::domain::task::Task;
-use crate::domain::words::{capital, clock, clock_12, counted, file_name, hours, one_decimal, plain, span};
+use crate::domain::words::{capital, clock, clock_12, counted, file_name, plain, span};
 
 /// Longest quote of an agent, in characters.
 const QUOTE_CHARS: usize = 500;
@@ -77,7 +77,7 @@ fn quoted(mut item: Item, fact: &BuildFact) -> Item {
 
 fn runtime(night: &Night<'_>, fact: &BuildFact) -> String {
     let estimate = fact.task.spec.estimate_text();
-    format!("{} h of building, {estimate} estimated", one_decimal(hours(fact.runtime(night.facts.now))))
+    format!("{} of building, {estimate} estimated", span(fact.runtime(night.facts.now)))
 }
 
 fn shipped(night: &Night<'_>, task: &TaskNight<'_>) -> Item {
@@ -85,9 +85,11 @@ fn shipped(night: &Night<'_>, task: &TaskNight<'_>) -> Item {
     let mut item = Item::new("✅", titled(fact));
     item.evidence.extend(fact.measure_text.as_deref().map(|text| plain(text, 200)));
     item.evidence.extend(tests_line(fact));
+    item.evidence.push(ready_line(fact).to_owned());
     item.evidence.extend(change_lines(fact));
-    item.evidence.push(ready_line(fact));
     item.evidence.push(runtime(night, fact));
+    // For a desk, not for a pillow: it folds away.
+    item.evidence.extend(fact.result_ref.as_deref().map(|at| format!("Kept at {}", plain(at, 200))));
     quoted(item, fact)
 }
 

@@ -34,15 +34,17 @@ fn a_full_night() {
         ✅ Optimize nutrition calculations (Performance)
            - 5.2× faster (210 ms → 40 ms)
            - 48 tests pass, 2 mended
+           - Ready to ship
            - Documentation updated
            - 4 files, +120 −33
-           - ready to ship · overnight/1
            - 3.8 h of building, 4h estimated
+           - Kept at overnight/1
            > CLAIM: a 50x speedup, all done
         ✅ Document fitness API endpoints (Documentation)
            - 48 tests pass
-           - ready to ship · overnight/2
+           - Ready to ship
            - 2.5 h of building, 3h estimated
+           - Kept at overnight/2
 
         🏗️ Still building
         🔨 Workout analytics dashboard (75% complete)
@@ -60,7 +62,7 @@ fn a_full_night() {
         ❔ Unverified
         ❔ Refresh cache (Infrastructure)
            - The project has no verify command, so nothing was checked
-           - 0.5 h of building, 1h estimated
+           - 30 min of building, 1h estimated
            - Not counted as completed
            - Log: subagent_6.log
            > CLAIM: everything works

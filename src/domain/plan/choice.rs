@@ -378,8 +378,8 @@ fn new_build(
         agent,
         permits: permits.max,
         why: format!(
-            "{}, {source}, {} of {} permits taken",
-            task.spec.priority.as_str().to_lowercase(),
+            "{} priority, {source}, {} of {} places taken before it",
+            task.spec.priority.word(),
             world.running().count(),
             permits.max
         ),

@@ -3,7 +3,7 @@
 use super::{Action, Effect, NewSession, Snapshot};
 use crate::domain::build::{Build, BuildStep};
 use crate::domain::schedule::{NIGHTS_BETWEEN_MAX, Night};
-use crate::domain::session::{Phase, Session, SessionKind};
+use crate::domain::session::{Phase, SKIPPED, Session, SessionKind};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 /// Opens the night that is due, or records that it was missed: exactly one row a scheduled date, whatever the clock,
@@ -31,7 +31,7 @@ fn due_night(world: &Snapshot, night: &Night, now: DateTime<Utc>) -> Action {
     let missed =
         |reason: &str| Action::MissNight { date: night.date, reason: reason.to_owned(), brief_at: night.brief };
     if world.skipped.contains(&night.date) {
-        return missed("you asked to skip it");
+        return missed(SKIPPED);
     }
     if !world.settings.schedule.late_start_possible(night, now) {
         return missed("this machine or the bot was off or asleep when it should have run");

@@ -50,7 +50,7 @@ pub fn describe(ending: &RunEnding) -> String {
         RunEnding::TimedOut => "ran into its time limit".into(),
         RunEnding::Silent => "printed nothing for too long and was ended".into(),
         RunEnding::Stopped { reason } => match reason.parse() {
-            Ok(StopReason::Owner) => "was stopped by the owner".into(),
+            Ok(StopReason::Owner) => "was stopped by you".into(),
             Ok(StopReason::TimeLimit) => "ran into its time limit and was stopped".into(),
             Ok(StopReason::Disk) => "was stopped because the disk was filling".into(),
             Ok(StopReason::Budget) => "was stopped: its budget is used up".into(),

@@ -23,8 +23,14 @@ fn facts() -> StatusFacts {
         permits_max: 3,
         permits_blocked: vec![],
         resources: vec!["Disk 61 % · memory 40 % · load 1.2".into()],
-        next_wake: Some((at("15 04:00"), "progress check".into())),
-        next_night: at("15 23:00"),
+        next_night: Night {
+            date: at("15 12:00").date_naive(),
+            start: at("15 23:00"),
+            patterns: at("15 23:05"),
+            spawn: at("15 23:10"),
+            report: at("16 06:30"),
+            brief: at("16 07:00"),
+        },
     }
 }
 
@@ -37,7 +43,7 @@ fn mid_night() {
         🔨 #3 Workout analytics dashboard
            - ▓▓▓▓▓▓▓░░░ 75 %
            - Working · running for 42 min
-           - About 5.7 h left, should finish by 9:10am
+           - About 5.7 h left, until 09:10
            > CLAIM: core charts working, adding final polish
         🔨 #9 Speed up search
            - ▓▓▓░░░░░░░ about 37 % by the estimate
@@ -64,7 +70,7 @@ fn mid_night() {
 
 
         🔒 2 tasks wait for your approval
-        ⏰ Next look at 04:00: progress check
+        ⏰ The brief comes at 07:00
         "#);
 }
 
@@ -75,8 +81,9 @@ fn the_first_line_says_where_the_night_stands() {
         change(&mut facts);
         status(&facts).verdict
     };
-    assert_eq!(with(|f| f.session = None), "☀️ No session · next night Sun 23:00");
-    assert_eq!(with(|f| (f.session, f.paused) = (None, true)), "☀️ No session · paused · next night Sun 23:00");
+    assert_eq!(with(|f| f.session = None), "☀️ Still building · next night Sun 23:00");
+    let idle = |f: &mut StatusFacts| (f.session, f.builds, f.paused) = (None, vec![], true);
+    assert_eq!(with(idle), "☀️ Nothing is running · paused · next night Sun 23:00");
     let phase = |f: &mut StatusFacts, phase| f.session.as_mut().unwrap().phase = phase;
     assert_eq!(with(|_| ()), "🌙 Overnight · building · until 06:30");
     assert_eq!(
@@ -84,10 +91,10 @@ fn the_first_line_says_where_the_night_stands() {
         "🌙 Overnight · building · until 09:00"
     );
     for (wanted, text) in [
-        (Phase::Health, "🌙 Overnight · scanning for problems · until 06:30"),
+        (Phase::Health, "🌙 Overnight · looking for problems · builds from 23:10"),
         (Phase::Report, "🌙 Overnight · writing the report · brief at 07:00"),
         (Phase::Closed, "🌙 Overnight · brief sent, still building"),
-        (Phase::Missed, "☀️ No session · next night Sun 23:00"),
+        (Phase::Missed, "☀️ Still building · next night Sun 23:00"),
     ] {
         let mut facts = facts();
         phase(&mut facts, wanted);
@@ -108,7 +115,7 @@ fn an_estimate_that_has_passed_is_not_called_done() {
     let mut late = facts();
     late.now = at("16 03:30");
     let text = text(&status(&late));
-    assert!(text.contains("about 95 % by the estimate") && text.contains("Was expected by 9:10am"), "{text}");
+    assert!(text.contains("about 95 % by the estimate") && text.contains("Was expected by 09:10"), "{text}");
 }
 
 #[test]
@@ -132,7 +139,7 @@ fn the_start_is_told_in_the_missions_words() {
 #[test]
 fn a_progress_check_is_told_in_the_missions_words() {
     insta::assert_snapshot!(text(&progress_check(&facts())), @r#"
-        ⏱️ Progress check 03:30 · 2 building · 1 completed · 1 not
+        ⏱️ Progress check 03:30 · 2 building · 1 completed · 1 failed
 
 
         Build 1: Optimize nutrition calculations

@@ -114,8 +114,8 @@ fn failed(base: Option<&Verdict>, now: &TestCounts) -> Judgement {
         _ => "the checks fail".into(),
     };
     match base.map(|base| (base.tests, &base.counts)) {
-        Some((TestsVerdict::Passed, before)) => broke(before, now, &failing, "passed before this change"),
-        Some((TestsVerdict::Flaky, before)) => broke(before, now, &failing, "were flaky before this change"),
+        Some((TestsVerdict::Passed, before)) => broke(before, now, &failing, ["passed", "passed"]),
+        Some((TestsVerdict::Flaky, before)) => broke(before, now, &failing, ["was flaky", "were flaky"]),
         Some((TestsVerdict::Failed, before)) => still_red(before, now),
         Some((TestsVerdict::Impossible | TestsVerdict::NoCommand, _)) | None => {
             let names = named(&now.failing);
@@ -134,10 +134,11 @@ fn without(names: &[String], minus: &[String]) -> Vec<String> {
     names.iter().filter(|name| !minus.contains(name)).cloned().collect()
 }
 
-/// The base could pass, the result can't.
-fn broke(before: &TestCounts, now: &TestCounts, failing: &str, was: &str) -> Judgement {
+/// The base could pass, the result can't. `was` tells how the base stood: of one test, of several.
+fn broke(before: &TestCounts, now: &TestCounts, failing: &str, was: [&str; 2]) -> Judgement {
     let broke = without(&now.failing, &before.failing);
-    let text = format!("{failing}{}; they {was}", named(&now.failing));
+    let were = if now.failed == Some(1) { format!("it {}", was[0]) } else { format!("they {}", was[1]) };
+    let text = format!("{failing}{}; {were} before this change", named(&now.failing));
     Judgement { outcome: Outcome::TestsFailed, broke, mended: vec![], text }
 }
 

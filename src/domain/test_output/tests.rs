@@ -326,7 +326,7 @@ fn a_result_is_judged_against_its_base() {
             "8 tests pass; 2 tests that failed before may have been removed, as no more pass than before",
         ),
         (Some(nameless.clone()), green(8), Outcome::Verified, "8 tests pass; they failed before this change"),
-        (Some(green(9)), red(8, &["a"]), Outcome::TestsFailed, "1 test fails: a; they passed before this change"),
+        (Some(green(9)), red(8, &["a"]), Outcome::TestsFailed, "1 test fails: a; it passed before this change"),
         (Some(red(8, &["a"])), red(7, &["a", "b"]), Outcome::TestsFailed, "breaks 1 test: b"),
         (
             Some(red(8, &["a", "b"])),

@@ -204,7 +204,8 @@ pub(super) async fn stop(
         (false, _) => {
             let ids: Vec<_> = stopped.iter().map(|task| format!("#{task}")).collect();
             let mut reply = Reply::line(format!("⏹ Stopping {}", ids.join(", ")));
-            reply.message.closing = "What was done so far is kept. /retry N starts one again.".into();
+            let again = if let [one] = stopped.as_slice() { format!("/retry {one}") } else { "/retry N".into() };
+            reply.message.closing = format!("What was done so far is kept. {again} queues it again.");
             reply.with(json!({"stopping": stopped}))
         }
     })

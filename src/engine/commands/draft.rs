@@ -258,10 +258,11 @@ pub(in crate::engine) async fn choose(
     let task = task_or_answer!(conn, id);
     let mut message = card::draw(engine, conn, &task, now).await?;
     let question = (task.state == TaskState::Draft).then(|| options(engine, field)).flatten();
+    let mut toast = String::new();
     if let Some((text, options)) = question {
         message = question_card(conn, &task, message, text, options, now).await?;
+        text.clone_into(&mut toast);
     }
-    let toast = message.intro.clone();
     Ok(Reply { key: Some(card::key(&task)), message, toast, ..Reply::default() })
 }
 
@@ -279,7 +280,7 @@ fn options(engine: &Engine, field: &str) -> Option<(&'static str, Vec<(String, S
         "estimate" => ("How long may it take?", ["30m", "1h", "2h", "4h", "6h", "8h"].map(same).to_vec()),
         "priority" => {
             let all = [Priority::Critical, Priority::High, Priority::Medium, Priority::Low];
-            ("How much is it wanted?", all.map(|priority| same(priority.as_str())).to_vec())
+            ("How much is it wanted?", all.map(|priority| same(&priority.word())).to_vec())
         }
         "project" => {
             let projects = engine.settings().projects.iter().take(12).map(|project| same(&project.name)).collect();

@@ -128,10 +128,13 @@ fn item(engine: &Engine, task: &Task, standing: &Standing) -> Item {
         Standing::Draft => "❔",
         _ => "⏳",
     };
-    let line = [task.spec.category.title().to_owned(), task.spec.priority.to_string(), task.spec.estimate_text()];
-    Item::new(icon, format!("#{} {}", task.id, task.spec.title))
-        .evidence(line.join(" · "))
-        .evidence(standing.words(engine.settings().schedule.zone))
+    let line = [task.spec.category.title().to_owned(), task.spec.priority.word(), task.spec.estimate_text()];
+    let item = Item::new(icon, format!("#{} {}", task.id, task.spec.title)).evidence(line.join(" · "));
+    // A page is for a phone: what the icon and the first line say already is not said a dozen times.
+    if *standing == (Standing::Ready { approved: false }) {
+        return item;
+    }
+    item.evidence(standing.words(engine.settings().schedule.zone))
 }
 
 fn listed(engine: &Engine, task: &Task, standing: &Standing) -> serde_json::Value {

@@ -20,6 +20,7 @@ use super::{Engine, perform};
 use crate::chat::command::{Command, NightCommand, StopTarget, help, help_text};
 use crate::domain::id::TaskId;
 use crate::domain::message::Message;
+use crate::domain::role::Role;
 use crate::domain::task::Task;
 use crate::store::{Conn, StoreError, tasks};
 use chrono::{DateTime, Utc};
@@ -36,8 +37,8 @@ pub async fn execute(
         return Ok(refusal);
     }
     match command {
-        Command::Start => Ok(welcome(engine)),
-        Command::Help { topic } => Ok(message_reply(help(topic.as_deref()))),
+        Command::Start => Ok(welcome(engine, asker)),
+        Command::Help { topic } => Ok(message_reply(help(topic.as_deref(), asker.role == Role::Owner))),
         Command::QueueList { filter, page } => list::list(engine, conn, filter.as_deref(), page, now).await,
         Command::QueueAdd(drafts) => queue::add(engine, conn, asker, drafts, now).await,
         Command::Plain(text) => draft::plain(engine, conn, asker, &text, now).await,
@@ -75,14 +76,18 @@ fn message_reply(message: Message) -> Reply {
     Reply { message, ..Reply::default() }
 }
 
-fn welcome(engine: &Engine) -> Reply {
-    let mut message = help_text();
+fn welcome(engine: &Engine, asker: Asker<'_>) -> Reply {
+    let everything = asker.role == Role::Owner;
+    let mut message = help_text(everything);
     message.verdict = "🌙 overnight builds your queued tasks while you sleep.".into();
-    message.intro = format!(
-        "Each night from {} it starts; the brief comes at {}. Add a task now:\n/queue add Optimize the report query | 4h | perf",
-        engine.settings().schedule.session_start.format("%H:%M"),
-        engine.settings().schedule.brief_at.format("%H:%M")
-    );
+    let schedule = &engine.settings().schedule;
+    let (start, brief) = (schedule.session_start.format("%H:%M"), schedule.brief_at.format("%H:%M"));
+    let next = if everything {
+        "Add a task now: write what should be done, or all of it at once:\n/queue add Optimize the report query | 4h | perf"
+    } else {
+        message.intro.as_str()
+    };
+    message.intro = format!("The night begins at {start}, its brief comes at {brief}. {next}");
     message_reply(message)
 }
 

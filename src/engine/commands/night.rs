@@ -86,7 +86,11 @@ pub(super) async fn stop(
         n => format!("{n} builds are being stopped"),
     };
     let mut reply = Reply::line(format!("⏹ The session ends: nothing new starts, {stopping}"));
-    reply.message.closing = format!("What was done is kept; the brief comes at {brief}.");
+    reply.message.closing = if session.phase < Phase::Closed {
+        format!("What was done is kept; the brief comes at {brief}.")
+    } else {
+        "What was done is kept.".into()
+    };
     Ok(reply.with(json!({"stopping": stopped})))
 }
 

@@ -213,8 +213,15 @@ pub(super) async fn change(
     let covered = task.spec.revision_hash() == spec.revision_hash();
     let voided = if covered { 0 } else { approvals::void(conn, task.id, "the task was edited", now).await? };
     let note = if voided > 0 { "; its approval is void" } else { "" };
-    audit::append(conn, now, asker.who, "edited", Some(task.id), &format!("revision {}{note}", task.revision + 1))
-        .await?;
+    audit::append(
+        conn,
+        now,
+        asker.who,
+        "edited",
+        Some(task.id),
+        &format!("changed, now revision {}{note}", task.revision + 1),
+    )
+    .await?;
     let edited = tasks::get(conn, task.id).await?;
     if asker.tapped {
         card::redraw(engine, conn, &edited, now).await?;
@@ -253,7 +260,10 @@ pub(super) async fn drop(
         let running = if stopped.is_empty() { "" } else { ", and its build is being stopped" };
         said.push(format!("#{id} {:?} is out of the queue{running}", task.spec.title));
     }
-    let mut reply = Reply::line(format!("🗑 {}", said.join("; ")));
-    reply.message.closing = "/retry N puts one back.".into();
+    let mut reply = Reply::line(format!("🗑 {}", said.join("\n🗑 ")));
+    reply.message.closing = match ids {
+        [one] => format!("/undo {one} puts it back."),
+        _ => "/undo N puts one back.".into(),
+    };
     Ok(reply.with(json!({"dropped": ids})))
 }

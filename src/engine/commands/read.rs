@@ -8,7 +8,7 @@ use crate::domain::plan::choice::{self, Standing};
 use crate::domain::session::Phase;
 use crate::domain::status::status as status_message;
 use crate::domain::task::TaskState;
-use crate::domain::words::clock;
+use crate::domain::words::{capital, clock, counted};
 use crate::engine::reply::{Asker, Reply};
 use crate::engine::{Engine, card, effects, facts, perform, say};
 use crate::runner::last_lines;
@@ -41,7 +41,7 @@ fn build_item(engine: &Engine, build: &Build) -> Item {
         Some(_) => "❌",
     };
     let mut item = Item::new(icon, format!("build {}: {word}", build.id)).evidence(format!(
-        "from {} {}",
+        "started {} {}",
         build.started_at.with_timezone(&zone).format("%a"),
         clock(build.started_at, zone)
     ));
@@ -69,8 +69,7 @@ pub(super) async fn status(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>)
         })).collect::<Vec<_>>(),
         "next": facts.next.iter().map(|(task, why)| json!({"task": task.id, "why": why})).collect::<Vec<_>>(),
         "permits": facts.permits_max, "held_up": facts.permits_blocked, "resources": facts.resources,
-        "next_night": facts.next_night,
-        "next_wake": facts.next_wake.as_ref().map(|(at, why)| json!({"at": at, "why": why})),
+        "next_night": facts.next_night.start,
     });
     Ok(Reply { message: status_message(&facts), data, ..Reply::default() })
 }
@@ -98,7 +97,9 @@ pub(super) async fn report(conn: &mut Conn) -> Result<Reply, StoreError> {
         Err(error) => return Ok(Reply::refuse(format!("The report {path} can't be read: {error}"))),
     };
     let data = serde_json::from_str(&text).unwrap_or_default();
-    let mut message = Message::line(format!("📄 {path}"));
+    let name = Path::new(&path).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let night = name.parse().map_or(name, |date: chrono::NaiveDate| date.format("%A, %-d %B").to_string());
+    let mut message = Message::line(format!("📄 The report of the night of {night}"));
     message.attachments.push(Attachment::file(Path::new(&path)));
     Ok(Reply { message, data, ..Reply::default() })
 }
@@ -124,17 +125,17 @@ pub(super) async fn log(engine: &Engine, conn: &mut Conn, id: TaskId, lines: usi
         Ok(Ok(tail)) => tail,
         _ => vec![],
     };
-    let mut message = Message::line(format!("📜 #{id} {}: the last {} lines", task.spec.title, tail.len()));
-    message = message.section("", vec![log_item(&path, &tail)]);
+    let mut message = Message::line(format!("📜 #{id} {}: the last {}", task.spec.title, counted(tail.len(), "line")));
+    message = message.section("", vec![log_item(&tail)]);
     if path.is_file() {
         message.attachments.push(Attachment::file(&path));
     }
     Ok(Reply { message, data: json!({"path": path, "lines": tail}), ..Reply::default() })
 }
 
-fn log_item(path: &Path, tail: &[String]) -> Item {
+fn log_item(tail: &[String]) -> Item {
     let quote = tail.join("\n");
-    Item { quote, quoted_from: "its output".into(), ..Item::new("", path.display().to_string()) }
+    Item { quote, quoted_from: "its output".into(), ..Item::default() }
 }
 
 pub(super) async fn why(engine: &Engine, conn: &mut Conn, id: TaskId, now: DateTime<Utc>) -> Result<Reply, StoreError> {
@@ -158,11 +159,11 @@ pub(super) async fn why(engine: &Engine, conn: &mut Conn, id: TaskId, now: DateT
         .iter()
         .map(|entry| {
             let at = entry.at.with_timezone(&zone).format("%a %H:%M");
-            Item::new("", format!("{at} {}", entry.text)).evidence(entry.actor.clone())
+            Item::new("•", format!("{at} {}: {}", card::name_of(engine, &entry.actor), entry.text))
         })
         .collect();
     let message =
-        Message::line(format!("🔎 #{id} {}", task.spec.title)).intro(now_words.clone()).section("Decisions", items);
+        Message::line(format!("🔎 #{id} {}", task.spec.title)).intro(capital(&now_words)).section("So far", items);
     Ok(Reply { message, data: json!({"task": id, "now": now_words, "decisions": entries}), ..Reply::default() })
 }
 
@@ -178,7 +179,7 @@ fn held_up(engine: &Engine, world: &crate::domain::plan::Snapshot, id: TaskId, n
         } else {
             engine.settings().schedule.night(next.date.succ_opt().unwrap_or(next.date)).spawn
         };
-        return format!(", builds begin at {}; /run {id} builds it now", clock(spawn, engine.settings().schedule.zone));
+        return format!("; builds start at {}, /run {id} builds it now", clock(spawn, engine.settings().schedule.zone));
     }
     let permits = world.permits();
     if !permits.blocked_by.is_empty() {
@@ -186,7 +187,11 @@ fn held_up(engine: &Engine, world: &crate::domain::plan::Snapshot, id: TaskId, n
         return format!(", but held up: {}", why.join(", "));
     }
     let before = choice::ready(world, now).iter().position(|(task, _)| task.id == id).unwrap_or(0);
-    format!(", {} builds run of {}, {before} tasks are before it", world.builds.len(), permits.max)
+    let turn = match before {
+        0 => "it is next".to_owned(),
+        before => format!("{} before it", if before == 1 { "1 task is".into() } else { format!("{before} tasks are") }),
+    };
+    format!("; {} of {} places are taken, {turn}", world.builds.len(), permits.max)
 }
 
 pub(super) async fn health(
@@ -235,15 +240,14 @@ pub(super) async fn metrics(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>
     let week = builds::week(conn, now - chrono::TimeDelta::days(7)).await?;
     let rate = if week.ended == 0 { None } else { Some(week.completed as f64 / week.ended as f64) };
     let goal = |met: bool| if met { "✅" } else { "◻️" };
-    let percent = rate.map_or("no builds yet".into(), crate::domain::format::percent);
+    let percent = rate.map_or("no build has ended".into(), |rate| {
+        format!("{} of builds completed", crate::domain::format::percent(rate))
+    });
     let items = vec![
         Item::new(goal(week.completed >= 14), format!("{} builds completed (goal 14–21)", week.completed)),
         Item::new(goal(week.hours >= 42.0), format!("{:.1} hours shipped (goal 42–56)", week.hours)),
         Item::new(goal(week.fixed >= 7), format!("{} problems fixed (goal 7–14)", week.fixed)),
-        Item::new(
-            goal(rate.is_some_and(|rate| rate >= 0.95)),
-            format!("completed of what ended: {percent} (goal 95 %)"),
-        ),
+        Item::new(goal(rate.is_some_and(|rate| rate >= 0.95)), format!("{percent} (goal 95 %)")),
     ];
     let world = facts::world(engine, conn, now).await?;
     let lines = facts::resources(engine, &world);
@@ -264,7 +268,10 @@ pub(super) async fn audit_rows(engine: &Engine, conn: &mut Conn, lines: usize) -
         .iter()
         .map(|entry| {
             let at = entry.at.with_timezone(&zone).format("%d %b %H:%M:%S");
-            Item::new("", format!("{at} {} · {}", entry.kind, entry.text)).evidence(entry.actor.clone())
+            // Most texts begin with what kind of thing they tell.
+            let kind = if entry.text.starts_with(&entry.kind) { String::new() } else { format!("{} · ", entry.kind) };
+            let task = entry.task.map(|id| format!("#{id} ")).unwrap_or_default();
+            Item::new("•", format!("{at} {}: {task}{kind}{}", card::name_of(engine, &entry.actor), entry.text))
         })
         .collect();
     let message = Message::line(format!("🧾 The last {} decisions", entries.len())).section("", items);
@@ -280,7 +287,7 @@ pub(super) async fn review(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>)
     let mut items = Vec::new();
     for fact in facts.builds.iter().filter(|fact| fact.result_ref.is_some()) {
         let (Some(at), Some(outcome)) = (&fact.result_ref, fact.build.outcome) else { continue };
-        let icon = if outcome == Outcome::Verified { "✅" } else { "❔" };
+        let icon = card::outcome_icon(outcome);
         let mut item = Item::new(
             icon,
             format!("#{} {}: {}", fact.task.id, fact.task.spec.title, outcome.as_str().replace('_', " ")),
@@ -297,10 +304,13 @@ pub(super) async fn review(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>)
         }
         items.push(item);
     }
-    let verdict = if items.is_empty() {
-        "👀 Nothing is ready to review".into()
-    } else {
-        format!("👀 {} to review", items.len())
+    // What counts comes first.
+    items.sort_by_key(|item| item.icon != "✅");
+    let ready = items.iter().filter(|item| item.icon == "✅").count();
+    let verdict = match (ready, items.len() - ready) {
+        (0, 0) => "👀 Nothing is ready to review".into(),
+        (ready, 0) => format!("👀 {ready} to review"),
+        (ready, others) => format!("👀 {ready} to review · {others} not proven to work"),
     };
     let data = json!(items);
     Ok(Reply { message: Message::line(verdict).section("", items), data, ..Reply::default() })

@@ -97,8 +97,8 @@ async fn files_have_limits() {
     let telegram = telegram().await;
     for (method, bytes, status, reason) in [
         ("sendDocument", vec![], 400, "file must be non-empty"),
-        ("sendDocument", vec![0; (50 << 20) + 1], 413, "bytes"),
-        ("sendPhoto", png(10, 10, (10 << 20) + 1), 400, "too big for a photo"),
+        ("sendDocument", vec![0; 50_000_001], 413, "bytes"),
+        ("sendPhoto", png(10, 10, 10_000_001), 400, "too big for a photo"),
         ("sendPhoto", b"no picture".to_vec(), 400, "IMAGE_PROCESS_FAILED"),
         ("sendPhoto", png(9_000, 1_001, 100), 400, "PHOTO_INVALID_DIMENSIONS"),
         ("sendPhoto", png(2_100, 100, 100), 400, "PHOTO_INVALID_DIMENSIONS"),
@@ -109,8 +109,8 @@ async fn files_have_limits() {
         assert!(matches!(&violations[..], [one] if one.contains(reason)), "{violations:?}");
     }
     for (method, bytes) in [
-        ("sendDocument", vec![0; 50 << 20]),
-        ("sendPhoto", png(10, 10, 10 << 20)),
+        ("sendDocument", vec![0; 50_000_000]),
+        ("sendPhoto", png(10, 10, 10_000_000)),
         ("sendPhoto", png(9_000, 1_000, 100)),
         ("sendPhoto", vec![0xff, 0xd8, 0xff, 0xe0]),
     ] {
@@ -153,7 +153,7 @@ async fn what_a_person_sends_can_be_downloaded() {
     assert_eq!(status, 401);
     let (status, _) = post(format!("{}/file/bot{}/none", telegram.url(), telegram.token()), "text/plain", vec![]).await;
     assert_eq!(status, 404);
-    telegram.sends_document(ANN, ANN, ("big.bin", &vec![1; (20 << 20) + 1]), "");
+    telegram.sends_document(ANN, ANN, ("big.bin", &vec![1; 20_000_001]), "");
     let big = allowed(&telegram, "getUpdates", json!({ "offset": -1 })).await;
     let id = big[0]["message"]["document"]["file_id"].clone();
     super::declined(&telegram, "getFile", json!({ "file_id": id }), 400, "Bad Request: file is too big").await;

@@ -129,7 +129,7 @@ async fn a_second_poller_a_bad_token_and_a_broken_gateway_are_waited_out() {
     o.hears().await;
     o.settle().await;
     let alarm = o.expect("🚨 I may not hear you").await;
-    assert!(alarm.text.contains("another program reads this bot's messages") && !alarm.silent, "{alarm:#?}");
+    assert!(alarm.text.contains("Another program reads this bot's messages") && !alarm.silent, "{alarm:#?}");
     o.expect("📭 The queue is empty").await;
     fake.fails(Some("sendMessage"), 1, Fault::status(502, "Bad Gateway"));
     o.says("/queue").await;
