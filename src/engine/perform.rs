@@ -9,6 +9,7 @@ use crate::domain::plan::{Action, BuildEnd, NewBuild, NewSession, Resumption, Ta
 use crate::domain::provider::Block;
 use crate::domain::session::SessionKind;
 use crate::domain::task::TaskState;
+use crate::domain::words::day_clock;
 use crate::store::{
     Conn, StoreError, approvals, audit, builds, checks, control, health, providers, runs as run_rows, sessions, tasks,
 };
@@ -178,8 +179,8 @@ async fn park_build(
         Wait::Answer { question, .. } => format!("it asks: {question}"),
     };
     let until = block.map_or_else(String::new, |(_, block)| {
-        let what = if block.known { "until its reset at" } else { "tried again at" };
-        format!("; {what} {}", block.until.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
+        let what = if block.known { "until its reset on" } else { "tried again on" };
+        format!("; {what} {}", day_clock(block.until, engine.settings().schedule.zone))
     });
     let text = format!("build {id} of #{} is parked, no attempt counted: {why}{until}", build.task);
     audit::append(conn, now, PLANNER, "parked", Some(build.task), &text).await?;

@@ -50,7 +50,7 @@ async fn a_limit_parks_the_build_and_the_same_session_goes_on_at_the_reset(stage
     assert!(status.text.contains("5-hour limit"), "{}", status.text);
     o.reads_all();
     let why = o.asks("/why 1", "#1").await;
-    assert!(why.text.contains("parked until Sun 01:30"), "{}", why.text);
+    assert!(why.text.contains("Parked until Sun 01:30"), "{}", why.text);
 
     o.advance_to("01:29").await;
     assert_eq!(rounds(&o, 1).len(), 1, "nothing begins before the reset");
