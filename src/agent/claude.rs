@@ -20,7 +20,7 @@ pub(super) fn launch(agent: &Agent, order: &Order<'_>) -> Launch {
     let mut launch = base(agent, order);
     let words = ["-p", "--output-format", "stream-json", "--verbose", "--permission-mode", "acceptEdits"];
     launch.add(&words);
-    launch.add(&["--allowedTools", "Bash,Read,Edit,Write,MultiEdit,NotebookEdit,Glob,Grep,LS,TodoWrite,Task"]);
+    launch.add(&["--allowedTools", "Bash,Read,Edit,Write,MultiEdit,NotebookEdit,Glob,Grep,LS,TodoWrite,TaskCreate,TaskUpdate,TaskList,TaskGet,Task"]);
     launch.add(&["--disallowedTools", &refused().join(",")]);
     // Servers of the owner's or of the repository's choosing are programs nobody approved for tonight.
     launch.add(&["--strict-mcp-config"]);
@@ -79,6 +79,8 @@ pub(super) struct Claude {
     /// Tokens of messages forgotten by now.
     tokens: u64,
     turns: u32,
+    /// Its to-do list: what, and how far.
+    tasks: Vec<(String, String)>,
     /// What calls were, by id.
     calls: VecDeque<(String, String)>,
     /// Ids of refused calls.
@@ -189,8 +191,28 @@ impl Claude {
                 heard.question = input.list("questions").iter().find_map(|q| q.text("question")).map(str::to_owned);
             }
             "TodoWrite" => todo(input.list("todos"), heard),
+            "TaskCreate" | "TaskUpdate" => self.task(name, input, heard),
             _ => heard.at(None, &what),
         }
+    }
+
+    /// Its newer to-do list, told piece by piece: the first created is task 1.
+    fn task(&mut self, call: &str, input: &Value, heard: &mut Heard) {
+        if call == "TaskCreate" {
+            let text = input.text("activeForm").or(input.text("subject")).unwrap_or_default();
+            if self.tasks.len() < REMEMBERED {
+                self.tasks.push((text.chars().take(200).collect(), String::new()));
+            }
+        } else {
+            let number = input.whole("taskId").or_else(|| input.text("taskId")?.parse().ok());
+            let at = number.and_then(|number| usize::try_from(number).ok()?.checked_sub(1));
+            if let (Some((_, known)), Some(status)) = (at.and_then(|at| self.tasks.get_mut(at)), input.text("status")) {
+                status.chars().take(20).collect::<String>().clone_into(known);
+            }
+        }
+        let count = |wanted: &str| self.tasks.iter().filter(|(_, status)| status == wanted).count();
+        let current = self.tasks.iter().find(|(_, status)| status == "in_progress").map(|(text, _)| text.as_str());
+        heard.todo(count("completed"), self.tasks.len() - count("deleted"), current);
     }
 
     /// What its messages say of tokens. Output is understated until the result tells: they are counted as it begins.
@@ -318,17 +340,4 @@ pub(super) fn todo(items: &[Value], heard: &mut Heard) {
     // A cancelled item is no work that is left.
     let done = items.iter().filter(|item| is(item, "completed") || is(item, "cancelled")).count();
     heard.todo(done, items.len(), current);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn resets_beyond_reason_are_none() {
-        let mut heard = Heard::default();
-        let info = serde_json::json!({"status": "rejected", "resetsAt": 99_999_999_999_999_999_u64});
-        Claude::default().rate_limit(&info, &mut heard);
-        assert_eq!(heard.reset_at, None);
-    }
 }

@@ -104,7 +104,7 @@ fn item(item: &Value, completed: bool, heard: &mut Heard) {
     match kind {
         "agent_message" if completed => heard.say(item.text("text").unwrap_or_default()),
         "command_execution" => {
-            let command = item.text("command").unwrap_or("a command");
+            let command = bare(item.text("command").unwrap_or("a command"));
             heard.at(None, command);
             if status == "declined" {
                 heard.denied(command);
@@ -137,14 +137,21 @@ fn item(item: &Value, completed: bool, heard: &mut Heard) {
     }
 }
 
+/// A command without the shell it is run in.
+fn bare(command: &str) -> &str {
+    let inner = ["/bin/bash -lc ", "bash -lc "].iter().find_map(|shell| command.strip_prefix(shell));
+    inner.map_or(command, |inner| inner.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')).unwrap_or(inner))
+}
+
 /// What the sandbox refused of a command. Codex tells only what the command printed, and a later part of it may have
-/// ended well; a read-only file system is its sandbox's answer on Linux, and a permission refused on macOS.
+/// ended well. A read-only file system is its sandbox's answer on Linux, a permission refused on macOS; `bwrap:` says
+/// that there was no sandbox to run it in.
 fn refusals(item: &Value, heard: &mut Heard) {
     let failed = item.get("exit_code").and_then(Value::as_i64).is_some_and(|code| code != 0);
     for line in item.text("aggregated_output").unwrap_or_default().lines() {
         let line = line.trim_end();
-        let refused =
-            line.ends_with(": Read-only file system") || (failed && line.ends_with(": Operation not permitted"));
+        let refused = line.ends_with(": Read-only file system")
+            || (failed && (line.ends_with(": Operation not permitted") || line.starts_with("bwrap: ")));
         if refused {
             heard.denied(line);
         }

@@ -165,7 +165,7 @@ pub fn login(kind: AgentKind) -> Login {
             hint: "run `opencode auth login`",
             state: &[".local/share/opencode", ".local/state/opencode", ".cache/opencode", ".config/opencode"],
             urls: &[],
-            hosts: &["models.dev"],
+            hosts: &[],
         },
         AgentKind::Gemini => Login {
             keys: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],

@@ -26,6 +26,8 @@ pub(super) fn launch(agent: &Agent, order: &Order<'_>) -> Launch {
     launch.finish(agent);
     launch.set("OPENCODE_CONFIG_CONTENT", &configuration().to_string());
     launch.set("OPENCODE_DISABLE_AUTOUPDATE", "1");
+    // It knows models without asking; asking waits for a network that may be closed.
+    launch.set("OPENCODE_DISABLE_MODELS_FETCH", "1");
     if let Some(folder) = order.state_dir {
         launch.set("XDG_DATA_HOME", &folder.to_string_lossy());
     }
@@ -64,20 +66,31 @@ impl Reader for OpenCode {
         events(line, heard, |event, heard| self.event(event, heard));
     }
 
+    fn trouble(&self, message: &str) -> Option<AgentOutcome> {
+        trouble::of(&log(message))
+    }
+
     fn end(&mut self, end: &AgentEnd, trouble: &str, heard: &mut Heard) {
         heard.session_gone |= trouble.contains("Session not found");
         let ended_itself = end.stopped.is_none() && end.signal.is_none() && end.status.unwrap_or(0) == 0;
-        if heard.close != Close::Open || !ended_itself || trouble::of(trouble).is_some() {
+        if heard.close != Close::Open || !ended_itself {
             return;
         }
-        // After a refusal it ends in the middle of a step, as if that were an end.
-        if self.reason == "stop" || (!self.reason.is_empty() && (!heard.denials.is_empty() || heard.question.is_some()))
-        {
+        // After a refusal it ends in the middle of a step, as if that were an end. What its log says of other things
+        // that failed, such as a list of models, is no trouble then.
+        let refused = !heard.denials.is_empty() || heard.question.is_some();
+        if self.reason == "stop" || (!self.reason.is_empty() && refused) {
             heard.close = Close::Done;
-        } else if !self.reason.is_empty() {
+        } else if !self.reason.is_empty() && self.trouble(trouble).is_none() {
             heard.error(AgentOutcome::Failed, &format!("it ended in the middle of its work ({})", self.reason));
         }
     }
+}
+
+/// What its log says, but for the list of models, which it can do without.
+fn log(trouble: &str) -> String {
+    let lines = trouble.lines().filter(|line| !line.contains("models.dev"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 impl OpenCode {

@@ -166,6 +166,7 @@ impl Stream {
         let spent = if heard.running_total { since(before, heard.spent) } else { heard.spent };
         let summary = match &heard.close {
             Close::Error(_, text) if !text.is_empty() => text.clone(),
+            Close::Open if heard.text.is_empty() => trouble.to_owned(),
             _ => words(&heard.text),
         };
         AgentReport {
@@ -310,3 +311,6 @@ pub(super) fn events(line: &str, heard: &mut Heard, mut take: impl FnMut(&serde_
         take(event, heard);
     }
 }
+
+#[cfg(test)]
+mod tests;

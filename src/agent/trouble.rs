@@ -54,13 +54,14 @@ const LIMIT: [&str; 9] = [
 ];
 
 /// Worth another try.
-const TRANSIENT: [&str; 35] = [
+const TRANSIENT: [&str; 36] = [
     "rate limit",
     "rate_limit",
     "ratelimit",
     "rate limited",
     "too many requests",
     "resource_exhausted",
+    "resource exhausted",
     "overloaded",
     "at capacity",
     "service unavailable",

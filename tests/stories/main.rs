@@ -1,6 +1,7 @@
 //! Stories: one module per thing a user can see. One binary, so linking happens once.
 
 mod agent_streams;
+mod agents;
 mod approval;
 mod chat;
 mod config;

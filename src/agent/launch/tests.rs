@@ -47,7 +47,7 @@ fn claude_code() {
     --output-format stream-json
     --verbose
     --permission-mode acceptEdits
-    --allowedTools Bash,Read,Edit,Write,MultiEdit,NotebookEdit,Glob,Grep,LS,TodoWrite,Task
+    --allowedTools Bash,Read,Edit,Write,MultiEdit,NotebookEdit,Glob,Grep,LS,TodoWrite,TaskCreate,TaskUpdate,TaskList,TaskGet,Task
     --disallowedTools WebFetch,WebSearch,CronCreate,CronDelete,ScheduleWakeup,RemoteTrigger,SendMessage,Monitor,Workflow,EnterWorktree,ExitWorktree,ExitPlanMode,AskUserQuestion,Bash(git push:*),Bash(git send-email:*),Bash(gh:*),Bash(glab:*),Bash(npm publish:*),Bash(yarn publish:*),Bash(yarn npm publish:*),Bash(pnpm publish:*),Bash(cargo publish:*),Bash(twine upload:*),Bash(gem push:*),Bash(docker push:*),Bash(podman push:*)
     --strict-mcp-config
     --session-id 11111111-1111-4111-8111-111111111111
@@ -121,7 +121,7 @@ fn opencode() {
     --session ses_1
     --model anthropic/claude-sonnet-5-5
     ");
-    assert_eq!(resumed.api_hosts, ["models.dev", "api.anthropic.com"]);
+    assert_eq!(resumed.api_hosts, ["api.anthropic.com"]);
     let configured = &resumed.env["OPENCODE_CONFIG_CONTENT"];
     let value: serde_json::Value = serde_json::from_str(configured).unwrap();
     assert_eq!(
