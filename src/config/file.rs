@@ -4,10 +4,12 @@ use super::error::ConfigError;
 use super::projects;
 use super::section::{Field, Section, Source};
 use super::telegram::{self, Places};
-use super::values::{Tilde, bytes, clock_time, duration, list, path, zone};
+use super::values::{Tilde, bytes, clock_time, duration, host, list, path, zone};
 use crate::domain::category::Category;
 use crate::domain::schedule::Schedule;
-use crate::domain::settings::{BuildSettings, HealthSettings, PatternSettings, ResourceSettings, Settings};
+use crate::domain::settings::{
+    BuildSettings, HealthSettings, Isolation, NetworkRule, PatternSettings, ResourceSettings, Sandbox, Settings,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Largest configuration file, in bytes.
@@ -34,6 +36,7 @@ pub(super) fn read(source: &Source, tilde: Tilde<'_>) -> Result<File, ConfigErro
     categories(&root.section("categories")?, &mut settings.categories)?;
     health(&mut root.section("health")?, &mut settings.health, tilde)?;
     patterns(&mut root.section("patterns")?, &mut settings.patterns)?;
+    isolation(&mut root.section("isolation")?, &mut settings.isolation, tilde)?;
     let senders = owner(&mut root.section("owner")?)?;
     let places = telegram::places(&mut root.section("telegram")?)?;
     settings.agents = projects::agents(&mut root)?;
@@ -89,6 +92,34 @@ fn build(section: &mut Section<'_>, build: &mut BuildSettings) -> Result<(), Con
     section.read("retry_backoff", &mut build.retry_backoff, |f| list(f, |wait| duration(wait, "0s"..="12h")))?;
     section.read("log_head_bytes", &mut build.log_head_bytes, |f| bytes(f, 4096..=GIB))?;
     section.read("log_tail_bytes", &mut build.log_tail_bytes, |f| bytes(f, 4096..=GIB))?;
+    section.finish()
+}
+
+fn isolation(section: &mut Section<'_>, isolation: &mut Isolation, tilde: Tilde<'_>) -> Result<(), ConfigError> {
+    section.read("sandbox", &mut isolation.sandbox, |field| {
+        let allowed =
+            "\"auto\" (the strongest there is), \"bwrap\", \"landlock\" (that one, or no build runs) or \"off\"";
+        match field.text(allowed)? {
+            "auto" => Ok(Sandbox::Auto),
+            "bwrap" => Ok(Sandbox::Bwrap),
+            "landlock" => Ok(Sandbox::Landlock),
+            "off" => Ok(Sandbox::Off),
+            _ => Err(field.bad(allowed)),
+        }
+    })?;
+    section.read("memory_gb", &mut isolation.memory_gb, |f| f.number(0.1..=100_000.0).map(Some))?;
+    section.read("processes", &mut isolation.processes, |f| f.whole(16..=1_000_000))?;
+    section.read("readable", &mut isolation.readable, |f| list(f, |place| path(place, tilde)))?;
+    section.read("network", &mut isolation.network, |field| {
+        let allowed = "\"agents\" (the agent's own hosts and those listed), \"open\" or \"closed\"";
+        match field.text(allowed)? {
+            "agents" => Ok(NetworkRule::Agents),
+            "open" => Ok(NetworkRule::Open),
+            "closed" => Ok(NetworkRule::Closed),
+            _ => Err(field.bad(allowed)),
+        }
+    })?;
+    section.read("hosts", &mut isolation.hosts, |f| list(f, host))?;
     section.finish()
 }
 

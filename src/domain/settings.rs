@@ -4,9 +4,11 @@
 //! Percentages are of 100; sizes are bytes unless the name says otherwise.
 
 mod argv;
+mod isolation;
 mod project;
 
 pub use argv::{Argv, ArgvError};
+pub use isolation::{Isolation, NetworkRule, Sandbox};
 pub use project::{Agent, AgentKind, Better, Measure, Project};
 
 use super::category::Category;
@@ -40,6 +42,8 @@ pub struct Settings {
     pub health: HealthSettings,
     /// What learned habits may do.
     pub patterns: PatternSettings,
+    /// What builds may reach.
+    pub isolation: Isolation,
 }
 
 /// When builds wait, and when they are stopped.
@@ -118,6 +122,7 @@ impl Default for Settings {
             agents: Vec::new(),
             health: HealthSettings::default(),
             patterns: PatternSettings::default(),
+            isolation: Isolation::default(),
         }
     }
 }

@@ -105,7 +105,7 @@ fn the_example_holds_every_key_and_shows_the_defaults() {
     place.write("here/overnight.toml", &example_uncommented());
     fs::create_dir_all(place.home().join("src/app")).unwrap();
     let config = place.load().unwrap();
-    let Settings { schedule, limits, build, sample_every, categories, projects, agents, health, patterns } =
+    let Settings { schedule, limits, build, sample_every, categories, projects, agents, health, patterns, isolation } =
         config.settings.clone();
     let default = Settings::default();
     assert_eq!(schedule.zone, chrono_tz::Europe::Berlin);
@@ -114,6 +114,8 @@ fn the_example_holds_every_key_and_shows_the_defaults() {
     let limits = overnight::domain::settings::ResourceSettings { disk_free_gb: None, ..limits };
     assert_eq!((limits, build, sample_every), (default.limits, default.build, default.sample_every));
     assert_eq!((categories, health, patterns), (default.categories, default.health, default.patterns));
+    assert_eq!(isolation.memory_gb, Some(8.0));
+    assert_eq!(overnight::domain::settings::Isolation { memory_gb: None, ..isolation }, default.isolation);
 
     let [agent] = agents.as_slice() else { panic!("{agents:?}") };
     assert_eq!(
@@ -146,6 +148,7 @@ fn no_key_the_reader_knows_is_missing_in_the_example() {
         ("[categories]", "[categories]\nzzz = 1\n"),
         ("[health]", "[health]\nzzz = 1\n"),
         ("[patterns]", "[patterns]\nzzz = 1\n"),
+        ("[isolation]", "[isolation]\nzzz = 1\n"),
         ("[owner]", "[owner]\nzzz = 1\n"),
         ("[[agents]]", "[[agents]]\nname = \"a\"\ncommand = \"a\"\nzzz = 1\n"),
         ("[[projects]]", "[[projects]]\nname = \"a\"\npath = \"/a\"\nzzz = 1\n"),
