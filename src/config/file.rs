@@ -4,11 +4,12 @@ use super::error::ConfigError;
 use super::projects;
 use super::section::{Field, Section, Source};
 use super::telegram::{self, Places};
-use super::values::{Tilde, bytes, clock_time, duration, list, path, zone};
+use super::values::{Tilde, bytes, clock_time, duration, host, list, path, zone};
 use crate::domain::category::Category;
 use crate::domain::schedule::Schedule;
 use crate::domain::settings::{
-    BudgetSettings, BuildSettings, HealthSettings, PatternSettings, ResourceSettings, Settings,
+    BudgetSettings, BuildSettings, HealthSettings, Isolation, NetworkRule, PatternSettings, ResourceSettings, Sandbox,
+    Settings,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +38,7 @@ pub(super) fn read(source: &Source, tilde: Tilde<'_>) -> Result<File, ConfigErro
     categories(&root.section("categories")?, &mut settings.categories)?;
     health(&mut root.section("health")?, &mut settings.health, tilde)?;
     patterns(&mut root.section("patterns")?, &mut settings.patterns)?;
+    isolation(&mut root.section("isolation")?, &mut settings.isolation, tilde)?;
     let senders = owner(&mut root.section("owner")?)?;
     let places = telegram::places(&mut root.section("telegram")?)?;
     settings.agents = projects::agents(&mut root, tilde)?;
@@ -104,6 +106,34 @@ fn budget(section: &mut Section<'_>, budget: &mut BudgetSettings) -> Result<(), 
     section.read("night_usd", &mut night.usd, |f| f.number(0.01..=1_000_000.0).map(Some))?;
     section.read("night_tokens", &mut night.tokens, |f| f.whole(1000..=1_000_000_000_000).map(Some))?;
     section.read("night_turns", &mut night.turns, |f| f.whole(1..=1_000_000).map(Some))?;
+    section.finish()
+}
+
+fn isolation(section: &mut Section<'_>, isolation: &mut Isolation, tilde: Tilde<'_>) -> Result<(), ConfigError> {
+    section.read("sandbox", &mut isolation.sandbox, |field| {
+        let allowed =
+            "\"auto\" (the strongest there is), \"bwrap\", \"landlock\" (that one, or no build runs) or \"off\"";
+        match field.text(allowed)? {
+            "auto" => Ok(Sandbox::Auto),
+            "bwrap" => Ok(Sandbox::Bwrap),
+            "landlock" => Ok(Sandbox::Landlock),
+            "off" => Ok(Sandbox::Off),
+            _ => Err(field.bad(allowed)),
+        }
+    })?;
+    section.read("memory_gb", &mut isolation.memory_gb, |f| f.number(0.1..=100_000.0).map(Some))?;
+    section.read("processes", &mut isolation.processes, |f| f.whole(16..=1_000_000))?;
+    section.read("readable", &mut isolation.readable, |f| list(f, |place| path(place, tilde)))?;
+    section.read("network", &mut isolation.network, |field| {
+        let allowed = "\"agents\" (the agent's own hosts and those listed), \"open\" or \"closed\"";
+        match field.text(allowed)? {
+            "agents" => Ok(NetworkRule::Agents),
+            "open" => Ok(NetworkRule::Open),
+            "closed" => Ok(NetworkRule::Closed),
+            _ => Err(field.bad(allowed)),
+        }
+    })?;
+    section.read("hosts", &mut isolation.hosts, |f| list(f, host))?;
     section.finish()
 }
 

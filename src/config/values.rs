@@ -111,6 +111,18 @@ pub(super) fn path(field: &Field<'_>, tilde: Tilde<'_>) -> Result<PathBuf, Confi
     if tidy { Ok(expanded) } else { Err(field.bad(allowed)) }
 }
 
+/// A host builds may reach: `host`, `host:port`, `*.suffix`.
+pub(super) fn host(field: &Field<'_>) -> Result<String, ConfigError> {
+    let allowed = "a host such as \"example.com\", \"example.com:8443\" or \"*.example.com\"";
+    let text = field.text(allowed)?;
+    let (name, port) = text.rsplit_once(':').map_or((text, None), |(name, port)| (name, Some(port)));
+    let name = name.strip_prefix("*.").unwrap_or(name);
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let fits = !name.is_empty() && name.len() <= 253 && name.chars().all(plain);
+    let port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    if fits && port { Ok(text.to_owned()) } else { Err(field.bad(allowed)) }
+}
+
 /// A path inside the project.
 pub(super) fn inner_path(field: &Field<'_>) -> Result<PathBuf, ConfigError> {
     let allowed = "a path relative to the project's folder, without .. and not under .git";

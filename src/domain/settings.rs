@@ -5,10 +5,12 @@
 
 mod argv;
 mod budget;
+mod isolation;
 mod project;
 
 pub use argv::{Argv, ArgvError};
 pub use budget::{BudgetSettings, Caps};
+pub use isolation::{Isolation, NetworkRule, Sandbox};
 pub use project::{Agent, AgentKind, Better, Measure, Project};
 
 use super::category::Category;
@@ -44,6 +46,8 @@ pub struct Settings {
     pub health: HealthSettings,
     /// What learned habits may do.
     pub patterns: PatternSettings,
+    /// What builds may reach.
+    pub isolation: Isolation,
 }
 
 /// When builds wait, and when they are stopped.
@@ -125,6 +129,7 @@ impl Default for Settings {
             agents: Vec::new(),
             health: HealthSettings::default(),
             patterns: PatternSettings::default(),
+            isolation: Isolation::default(),
         }
     }
 }

@@ -105,8 +105,19 @@ fn the_example_holds_every_key_and_shows_the_defaults() {
     place.write("here/overnight.toml", &example_uncommented());
     fs::create_dir_all(place.home().join("src/app")).unwrap();
     let config = place.load().unwrap();
-    let Settings { schedule, limits, build, sample_every, categories, projects, agents, health, patterns, budget } =
-        config.settings.clone();
+    let Settings {
+        schedule,
+        limits,
+        build,
+        sample_every,
+        categories,
+        projects,
+        agents,
+        health,
+        patterns,
+        budget,
+        isolation,
+    } = config.settings.clone();
     let default = Settings::default();
     assert_eq!(schedule.zone, chrono_tz::Europe::Berlin);
     assert_eq!(overnight::domain::schedule::Schedule { zone: default.schedule.zone, ..schedule }, default.schedule);
@@ -116,6 +127,8 @@ fn the_example_holds_every_key_and_shows_the_defaults() {
     assert_eq!(budget.build.usd, Some(5.0));
     assert_eq!(budget.night.usd, Some(20.0));
     assert_eq!((categories, health, patterns), (default.categories, default.health, default.patterns));
+    assert_eq!(isolation.memory_gb, Some(8.0));
+    assert_eq!(overnight::domain::settings::Isolation { memory_gb: None, ..isolation }, default.isolation);
 
     let [agent, claude] = agents.as_slice() else { panic!("{agents:?}") };
     let program = place.home().join(".local/bin/claude");
@@ -158,6 +171,7 @@ fn no_key_the_reader_knows_is_missing_in_the_example() {
         ("[categories]", "[categories]\nzzz = 1\n"),
         ("[health]", "[health]\nzzz = 1\n"),
         ("[patterns]", "[patterns]\nzzz = 1\n"),
+        ("[isolation]", "[isolation]\nzzz = 1\n"),
         ("[owner]", "[owner]\nzzz = 1\n"),
         ("[[agents]]", "[[agents]]\nname = \"a\"\ncommand = \"a\"\nzzz = 1\n"),
         ("[[agents]]", "[[agents]]\nname = \"a\"\nkind = \"codex\"\nzzz = 1\n"),

@@ -31,7 +31,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
 ];
 
 /// Arrows that are not in [`LAYERS`]: the file or folder that has it, what it imports, why.
-const EXCEPTIONS: [(&str, &str, &str); 17] = [
+const EXCEPTIONS: [(&str, &str, &str); 18] = [
     ("chat", "clock", "a message is stamped when it comes in; Clock is a trait for all"),
     ("cli/queue.rs", "chat", "flags make the same command that a typed message makes"),
     ("cli/ask.rs", "chat", "an answer is shown as the terminal chat shows it"),
@@ -47,6 +47,7 @@ const EXCEPTIONS: [(&str, &str, &str); 17] = [
     ("cli/init/", "host", "the files it makes are written whole or not at all"),
     ("cli/doctor/", "git", "git and the projects' repositories are looked at as the night will"),
     ("cli/doctor/", "host", "the machine is measured, and kept awake for a moment, as the night will"),
+    ("cli/doctor/", "runner", "what can hold a build is tried as the night will"),
     ("cli/doctor/", "store", "what is on record of tonight and of last night"),
     ("cli/ask.rs", "store", "the report and the brief of a session are looked up before they are printed"),
 ];

@@ -5,6 +5,7 @@
 //! does. Left out on purpose:
 //! whether another program polls the bot: the only way to know is to take messages away from it.
 
+mod isolation;
 mod last_night;
 mod machine;
 mod projects;
@@ -160,6 +161,9 @@ async fn look(overrides: &Overrides, args: DoctorArgs, findings: &mut Findings) 
     let engine = if folder { bot(&config, findings, now).await } else { None };
     findings.section("Machine");
     machine::look(&config, &service.path, findings).await;
+    if folder {
+        isolation::look(&config, findings).await;
+    }
     findings.section("Projects and agents");
     projects::look(&config, &service, findings).await;
     if let Some(engine) = &engine {

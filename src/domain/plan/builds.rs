@@ -2,7 +2,7 @@
 
 use super::runs::{TRY_AGAIN, describe, stop_due};
 use super::{Action, BuildEnd, Effect, Snapshot, TaskAfter, resume};
-use crate::domain::agent::AgentOutcome;
+use crate::domain::agent::{AgentOutcome, AgentReport};
 use crate::domain::build::{Build, BuildStep, HostFailure, Outcome, Run, RunEnding, RunOwner, RunStep, StopReason};
 use crate::domain::settings::Project;
 use crate::domain::task::{Task, TaskKind};
@@ -24,6 +24,11 @@ pub(super) fn next(
 
 fn project<'a>(world: &'a Snapshot, task: &Task) -> Option<&'a Project> {
     task.spec.project.as_deref().and_then(|name| world.settings.project(name))
+}
+
+/// Why an agent's run came to what it did, in words that stand by themselves.
+fn words(report: &AgentReport) -> String {
+    report.why.strip_prefix("it ").map_or_else(|| report.why.clone(), |rest| format!("the agent {rest}"))
 }
 
 /// How an agent ended whose result is checked.
@@ -139,7 +144,7 @@ impl Walk<'_> {
                 self.end_badly(&format!("the agent {}", describe(ending)), ending)
             }
             (_, Some(AgentOutcome::Transient | AgentOutcome::Interrupted | AgentOutcome::Hung)) => {
-                self.end_transient(&report.map(|report| report.why.clone()).unwrap_or_default())
+                self.end_transient(&report.map(words).unwrap_or_default())
             }
             // However it ended, what it left is collected: nothing is lost, even of a build that was stopped.
             _ => self.advance(BuildStep::Collecting),
@@ -200,13 +205,9 @@ impl Walk<'_> {
                 Ok(Clean::Short(Outcome::OverBudget, cap.unwrap_or_else(|| "its budget was used up".into())))
             }
             Some(AgentOutcome::Success) => Ok(Clean::Whole),
-            Some(AgentOutcome::Denied) => {
-                Ok(Clean::Short(Outcome::Denied, report.map(|report| report.why.clone()).unwrap_or_default()))
-            }
-            Some(AgentOutcome::Budget) => {
-                Ok(Clean::Short(Outcome::OverBudget, report.map(|report| report.why.clone()).unwrap_or_default()))
-            }
-            Some(_) => Err(report.map(|report| report.why.clone()).unwrap_or_default()),
+            Some(AgentOutcome::Denied) => Ok(Clean::Short(Outcome::Denied, report.map(words).unwrap_or_default())),
+            Some(AgentOutcome::Budget) => Ok(Clean::Short(Outcome::OverBudget, report.map(words).unwrap_or_default())),
+            Some(_) => Err(report.map(words).unwrap_or_default()),
             // Written down by a version that read no reports.
             None if matches!(ending, RunEnding::Exited { code: 0 }) => Ok(Clean::Whole),
             None => Err(format!("the agent {}", describe(ending))),

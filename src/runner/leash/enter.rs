@@ -13,6 +13,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, WaitStatus, set_dumpable_behavior, setrlimit};
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 use serde::{Deserialize, Serialize};
 
 use super::control::{Teller, Word};
@@ -90,6 +91,11 @@ fn enter(plan: &Plan, argv: &[OsString], teller: &mut Option<Teller>) -> Result<
     }
     if let Some(rules) = &plan.rules {
         landlock::restrict(rules)?;
+        // Root's privileges would reach around the rules: CAP_PERFMON alone reads the environment of others. They don't
+        // come back by executing something, as landlock forbids new privileges.
+        let nothing = CapabilitySet::empty();
+        let sets = CapabilitySets { effective: nothing, permitted: nothing, inheritable: nothing };
+        set_capabilities(None, sets).map_err(|error| format!("could not give up privileges: {error}"))?;
     }
     if let Some(teller) = teller {
         teller.tell(&Word::Entered);

@@ -14,7 +14,7 @@ use super::enter::Plan;
 use super::groups::{Groups, Limits};
 use super::hosts::Hosts;
 use super::landlock::{self, FileRules, Rules};
-use super::proxy::Proxy;
+use super::proxy::{Proxy, point_at};
 use super::relay::{self, Relay};
 use super::{Bound, Files, Held, Kill, Leash, Network, Reach, bwrap, grants};
 use crate::runner::{RunEnd, RunSpec};
@@ -157,27 +157,16 @@ impl<'a> Fastening<'a> {
         if files == Files::Bwrap {
             let socket = control::bind(&self.sockets, "proxy").map_err(failed)?;
             let proxy = Proxy::on_socket(socket, hosts).map_err(failed)?;
-            self.point_at(&format!("http://127.0.0.1:{}", relay::PORT));
+            point_at(&mut self.env, &format!("http://127.0.0.1:{}", relay::PORT));
             let proxy_inside = Path::new(bwrap::INSIDE).join("sockets/proxy");
             return Ok((Some(proxy), None, Some(Relay { proxy: proxy_inside, places })));
         }
         // Any process of this machine can connect to a port of loopback.
         let secret = format!("overnight:{:032x}", rand::random::<u128>());
         let (proxy, port) = Proxy::on_loopback(hosts, &secret).map_err(failed)?;
-        self.point_at(&format!("http://{secret}@127.0.0.1:{port}"));
+        point_at(&mut self.env, &format!("http://{secret}@127.0.0.1:{port}"));
         let ports = places.into_iter().map(|(_, port)| port).chain([port]).collect();
         Ok((Some(proxy), Some(ports), None))
-    }
-
-    /// The variables programs find a proxy by. What it serves itself on loopback it reaches without.
-    fn point_at(&mut self, proxy: &str) {
-        let own = "localhost,127.0.0.1,::1";
-        for (name, value) in [("HTTP_PROXY", proxy), ("HTTPS_PROXY", proxy), ("ALL_PROXY", proxy), ("NO_PROXY", own)] {
-            self.env.insert(name.into(), value.into());
-            self.env.insert(name.to_lowercase(), value.into());
-        }
-        // Node looks at them only when told to.
-        self.env.insert("NODE_USE_ENV_PROXY".into(), "1".into());
     }
 
     /// Resource limits where no control group holds. Of memory it is the data segment that is limited, not the address
@@ -248,9 +237,8 @@ impl Fastened {
     pub(crate) fn tell(&self, end: &mut RunEnd) {
         end.held = Some(self.held.clone());
         end.out_of_memory = self.groups.out_of_memory();
-        if let Some(refused) = self.proxy.as_ref().map(Proxy::refused) {
-            end.refused = refused.count;
-            end.refused_hosts = refused.names.into_iter().collect();
+        if let Some(proxy) = &self.proxy {
+            proxy.tell(end);
         }
     }
 }

@@ -18,6 +18,10 @@
 mod bwrap;
 #[cfg(target_os = "linux")]
 mod control;
+mod detect;
+#[cfg(any(not(target_os = "linux"), test))]
+#[cfg_attr(target_os = "linux", expect(dead_code, reason = "compiled so that it stays compilable"))]
+mod elsewhere;
 #[cfg(target_os = "linux")]
 mod enter;
 #[cfg(target_os = "linux")]
@@ -29,11 +33,14 @@ mod groups;
 mod hosts;
 #[cfg(target_os = "linux")]
 mod landlock;
+mod make;
 mod pipe;
 mod proxy;
 #[cfg(target_os = "linux")]
 mod relay;
 mod request;
+#[cfg(any(not(target_os = "linux"), test))]
+mod seatbelt;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -42,8 +49,14 @@ use serde::{Deserialize, Serialize};
 
 use super::path_json;
 
+pub use detect::{Detected, Tried, detect};
+#[cfg(not(target_os = "linux"))]
+pub use elsewhere::enter_main;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use elsewhere::{Fastened, Groups, LastWords, Listener, fasten};
 #[cfg(target_os = "linux")]
 pub use enter::enter_main;
+pub use make::{Folders, leash, tool_environment, tools};
 #[cfg(target_os = "linux")]
 pub(crate) use {
     control::{LastWords, Listener},

@@ -8,8 +8,8 @@
 //! names remembered. Left out on purpose: HTTP beyond the first line and the proxy's own header fields, caching, and
 //! looking into what is sent.
 
-use std::collections::BTreeSet;
-use std::io::{self, Read, Write};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use super::hosts::{self, Hosts};
 use super::pipe::{self, Stream};
 use super::request::{self, Head};
+use crate::runner::RunEnd;
 
 /// Connections at once; more are told to come back later.
 const MOST: usize = 128;
@@ -46,10 +47,10 @@ struct Shared {
 }
 
 /// What was asked for and is not on the list.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Refused {
-    pub(super) count: u64,
-    pub(super) names: BTreeSet<String>,
+#[derive(Debug, Default)]
+struct Refused {
+    count: u64,
+    names: BTreeSet<String>,
 }
 
 impl Proxy {
@@ -75,10 +76,23 @@ impl Proxy {
         Self { shared: Arc::new(Shared { hosts, secret, open: AtomicUsize::new(0), refused: Mutex::default() }) }
     }
 
-    /// What was refused so far.
-    pub(super) fn refused(&self) -> Refused {
-        self.shared.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Tells in `end` what was refused so far.
+    pub(super) fn tell(&self, end: &mut RunEnd) {
+        let refused = self.shared.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        end.refused = refused.count;
+        end.refused_hosts = refused.names.iter().cloned().collect();
     }
+}
+
+/// The variables programs find a proxy by. What a run serves itself on loopback it reaches without.
+pub(super) fn point_at(env: &mut BTreeMap<String, String>, proxy: &str) {
+    let own = "localhost,127.0.0.1,::1";
+    for (name, value) in [("HTTP_PROXY", proxy), ("HTTPS_PROXY", proxy), ("ALL_PROXY", proxy), ("NO_PROXY", own)] {
+        env.insert(name.into(), value.into());
+        env.insert(name.to_lowercase(), value.into());
+    }
+    // Node looks at them only when told to.
+    env.insert("NODE_USE_ENV_PROXY".into(), "1".into());
 }
 
 fn accept<S: Stream>(shared: &Arc<Shared>, mut next: impl FnMut() -> io::Result<S>) {

@@ -4,7 +4,8 @@ use super::stage::{Stage, each};
 use overnight::runner::leash::{Mechanisms, Network, Reach};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, UdpSocket};
-use std::os::unix::net::UnixListener;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -100,8 +101,7 @@ fn unix_sockets_of_the_session_are_out_of_reach_or_said_not_to_be() {
         let listener = UnixListener::bind(&path).unwrap();
         listener.set_nonblocking(true).unwrap();
         let name = format!("overnight-story-{}", stage.unique());
-        let address =
-            <std::os::unix::net::SocketAddr as std::os::linux::net::SocketAddrExt>::from_abstract_name(name.as_bytes());
+        let address = SocketAddr::from_abstract_name(name.as_bytes());
         let hidden = UnixListener::bind_addr(&address.unwrap()).unwrap();
         hidden.set_nonblocking(true).unwrap();
         let program = format!(
@@ -130,8 +130,7 @@ fn an_open_network_is_open_and_abstract_sockets_are_not() {
     let mut stage = Stage::new(Mechanisms::ALL);
     stage.leash.network = Network::Open;
     let name = format!("overnight-open-{}", std::process::id());
-    let address =
-        <std::os::unix::net::SocketAddr as std::os::linux::net::SocketAddrExt>::from_abstract_name(name.as_bytes());
+    let address = SocketAddr::from_abstract_name(name.as_bytes());
     let hidden = UnixListener::bind_addr(&address.unwrap()).unwrap();
     hidden.set_nonblocking(true).unwrap();
     let abstract_too =

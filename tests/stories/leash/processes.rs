@@ -10,8 +10,8 @@ use std::process::{Command, Stdio};
 fn a_daemon_that_left_its_session_is_ended_and_counted() {
     each(|mode, stage| {
         let end = stage.run(
-            "setsid sh -c 'setsid sh -c \"echo daemon; while :; do sleep 1; done\" & exit' &
-             while ! [ -s there ]; do grep -qs daemon /proc/self/fd/1 ; sleep 0.1; echo > there; done; sleep 0.3; exit 5",
+            "setsid sh -c 'setsid sh -c \"echo > there; while :; do sleep 1; done\" & exit' &
+             while ! [ -s there ]; do sleep 0.02; done; exit 5",
         );
         assert_eq!((end.end, end.code), (End::Exited, Some(5)), "{end:?}");
         assert!(end.leftovers >= 1, "{mode:?}: {end:?}");
@@ -113,17 +113,21 @@ fn the_bots_processes_are_not_seen_signalled_or_traced() {
         let mut bot = Command::new("sleep").arg("600").env("TOKEN", "canary").stdout(Stdio::null()).spawn().unwrap();
         let pid = bot.id();
         let guarded = mode.bwrap || mode.landlock;
-        let act = if guarded { "kill -9" } else { "kill -0" };
-        let end = stage.run(&format!(
-            "cat /proc/{pid}/environ; {act} {pid} && echo signalled; kill -9 $(cat /proc/$PPID/status | grep PPid | cut -f2)
-             cat /proc/{pid}/maps /proc/{pid}/mem; ls -l /proc/{pid}/fd /proc/{pid}/cwd/; echo done"
-        ));
+        let supervisors_parent = "$(grep PPid /proc/$PPID/status | cut -f2)";
+        let attempts = format!(
+            "kill -9 {pid} && echo signalled; kill -9 {supervisors_parent}; cat /proc/{pid}/environ /proc/{pid}/maps
+             cat /proc/{pid}/mem; ls -l /proc/{pid}/fd /proc/{pid}/cwd/; echo done"
+        );
+        let end = stage.run(if guarded { attempts.as_str() } else { "true" });
         let alive = bot.try_wait().unwrap().is_none();
         bot.kill().unwrap();
         bot.wait().unwrap();
         let log = stage.log();
         if guarded {
-            assert!(alive && !log.contains("canary") && !log.contains("signalled"), "{mode:?}: {log}");
+            assert!(
+                alive && !log.contains("canary") && !log.contains("libc") && !log.contains("signalled"),
+                "{mode:?}: {log}"
+            );
             assert!(log.ends_with("done\n") && end.end == End::Exited, "{mode:?}: {end:?} {log}");
         } else {
             assert!(!end.held.unwrap().sandboxed());
@@ -148,17 +152,12 @@ fn a_sandboxs_guard_can_be_killed_and_not_looked_into() {
 
 #[test]
 fn control_groups_of_others_are_not_touched() {
-    if !groups_are_writable() {
-        // Nothing to touch: what an ordinary user has instead is told by `what_holds_is_said_as_it_is`.
-        assert!(!rustix::process::geteuid().is_root(), "root can't make control groups here");
-        return;
-    }
     let before = fs::read_to_string("/proc/self/cgroup").unwrap();
     let mut stage = Stage::new(Mechanisms::ALL);
     stage.launch("echo ready; while :; do sleep 0.1; done");
     stage.wait_log("ready");
     let groups = stage.groups();
-    assert!(!groups.is_empty());
+    assert_eq!(!groups.is_empty(), groups_are_writable());
     assert!(groups.iter().all(|group| group.contains("/overnight-run-leash-")), "{groups:?}");
     stage.stop();
     assert_eq!(fs::read_to_string("/proc/self/cgroup").unwrap(), before);
