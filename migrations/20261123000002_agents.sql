@@ -17,6 +17,8 @@ ALTER TABLE build ADD COLUMN spent_turns INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE build ADD COLUMN waited_ms INTEGER NOT NULL DEFAULT 0;
 -- What isolation did not hold while its agent ran, in words for the owner. NULL: it was held as asked.
 ALTER TABLE build ADD COLUMN loose TEXT;
+-- Hosts its agent tried to reach and may not, with commas between. NULL: none.
+ALTER TABLE build ADD COLUMN refused TEXT;
 -- Streams are read from their beginning after a restart; how far they were read is kept in memory.
 ALTER TABLE build DROP COLUMN log_offset;
 

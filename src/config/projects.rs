@@ -46,11 +46,13 @@ fn agent(section: &mut Section<'_>, name: String, tilde: Tilde<'_>) -> Result<Ag
         kind,
         argv,
         model,
+        hosts: Vec::new(),
         fallback: Vec::new(),
         reserve: 0.0,
         env_pass: Vec::new(),
         env: std::collections::BTreeMap::new(),
     };
+    section.read("hosts", &mut agent.hosts, |f| list(f, super::values::host))?;
     section.read("fallback", &mut agent.fallback, |f| list(f, super::values::name))?;
     section.read("reserve_percent", &mut agent.reserve, |f| f.number(0.0..=95.0).map(|percent| percent / 100.0))?;
     section.read("env", &mut agent.env, variables)?;

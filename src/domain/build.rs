@@ -337,6 +337,8 @@ pub struct Build {
     pub waited: TimeDelta,
     /// What isolation did not hold while its agent ran, for the owner; none: it was held as asked, or nothing ran yet.
     pub loose: Option<String>,
+    /// Hosts its agent tried to reach and may not.
+    pub refused: Option<String>,
     /// A stop asked for while no run was there to stop.
     pub stop_requested: Option<StopReason>,
     /// How it ended; `Some` exactly when `step` is `Ended`.

@@ -234,6 +234,7 @@ mod tests {
             kind: AgentKind::Command,
             argv: Argv::new(vec!["true".into()]).unwrap(),
             model: None,
+            hosts: Vec::new(),
             fallback: Vec::new(),
             reserve: 0.0,
             env_pass: Vec::new(),

@@ -49,7 +49,7 @@ pub async fn night(
             .collect(),
         parked_before,
         used,
-        capped: budget::of_night(&world, session.id),
+        capped: world.barred.clone().or_else(|| budget::of_night(&world, session.id)),
         waiting_approval: locked(&world),
         queue_open: u32::try_from(world.tasks.len()).unwrap_or(u32::MAX),
         queue_ready_tonight: u32::try_from(choice::ready(&world, next_night.report).len()).unwrap_or(u32::MAX),
@@ -67,6 +67,7 @@ pub async fn night(
 /// without a running bot) it is measured on the spot.
 pub async fn world(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Result<Snapshot, StoreError> {
     let mut world = snapshot::load(conn, engine.settings(), std::collections::BTreeSet::new(), now).await?;
+    world.barred = super::fence::barred(engine).await;
     if world.samples.is_empty() {
         world.samples.push(engine.parts.probe.sample(now));
     }
@@ -269,6 +270,7 @@ pub async fn status(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Res
             .iter()
             .map(ToString::to_string)
             .chain(permits.unknown)
+            .chain(world.barred.clone())
             .chain(session.as_ref().and_then(|session| budget::of_night(&world, session.id)))
             .collect(),
         resources: resources(engine, &world),

@@ -10,7 +10,7 @@
 //!   output means.
 //! - [`deliver`]: outbox → chat; [`say`]: what is said unasked; `card`: a task's card.
 //! - `picture`: the night as PNG, for the brief.
-//! - `room`: the home folder of a build's commands.
+//! - `fence`: what the commands of builds may reach; `room`: the home folder they have.
 //! - `garbage`: folders nobody needs any more.
 
 mod card;
@@ -19,6 +19,7 @@ pub mod deliver;
 mod effects;
 pub mod facts;
 pub mod failpoint;
+mod fence;
 mod garbage;
 pub mod home;
 pub mod inbound;
@@ -35,7 +36,7 @@ mod taps;
 use crate::clock::Clock;
 use crate::domain::build::{Build, BuildStep};
 use crate::domain::id::BuildId;
-use crate::domain::plan::{Effect, plan};
+use crate::domain::plan::{Effect, Snapshot, plan};
 use crate::domain::role::Role;
 use crate::domain::settings::Settings;
 use crate::git::{Git, Vault};
@@ -48,7 +49,7 @@ use home::Home;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OnceCell, watch};
 use tokio_util::task::TaskTracker;
 
 /// Everything the engine works with; made once, in the composition root.
@@ -93,6 +94,7 @@ struct Live {
     watched: Mutex<BTreeSet<i64>>,
     launch_failures: Mutex<BTreeMap<i64, u32>>,
     readings: Mutex<BTreeMap<i64, rounds::Reading>>,
+    ground: OnceCell<fence::Ground>,
     vaults: Mutex<BTreeMap<String, Vault>>,
     awake: Mutex<Option<KeepAwake>>,
     next_wake: Mutex<Option<(DateTime<Utc>, &'static str)>>,
@@ -139,6 +141,7 @@ impl Engine {
                 let in_flight = self.in_flight().clone();
                 snapshot::load(&mut conn, &self.parts.settings, in_flight, now).await?
             };
+            let world = Snapshot { barred: fence::barred(self).await, ..world };
             let plan = plan(&world, now);
             self.keep_awake(!world.builds.is_empty());
             if plan.actions.is_empty() {

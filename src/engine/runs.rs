@@ -3,7 +3,7 @@
 //! A run's row is written before it is launched and names its folder; the supervisor's lock there, not a process
 //! number, says whether it lives. So after a crash every open row is simply looked at again.
 
-use super::{Engine, failpoint, lock, rounds, spec};
+use super::{Engine, failpoint, fence, lock, rounds, spec};
 use crate::domain::build::{Run, RunEnding, RunOwner, RunStep, StopReason};
 use crate::domain::id::RunId;
 use crate::domain::task::TaskState;
@@ -122,7 +122,7 @@ async fn start(engine: &Engine, run: RunId) -> Result<(), StoreError> {
         *tries
     };
     if matches!(error, RunnerError::InvalidSpec(_)) || tries >= MOST_LAUNCHES {
-        return record_end(engine, run, RunEnding::NotStarted { error: error.to_string() }, 0, 0).await;
+        return record_end(engine, run, RunEnding::NotStarted { error: error.to_string() }, Around::default()).await;
     }
     tracing::warn!(%error, %run, tries, "a run was not launched; trying again");
     let engine = engine.clone();
@@ -182,16 +182,26 @@ async fn ended(engine: &Engine, run: &Run, end: RunEnd) -> Result<(), StoreError
         (End::Lost, ..) => RunEnding::Lost,
         (End::NotStarted, ..) => RunEnding::NotStarted { error: end.error.unwrap_or_default() },
     };
-    record_end(engine, run.id, ending, end.started_elapsed_ms, u32::try_from(end.leftovers).unwrap_or(u32::MAX)).await
+    let around = Around {
+        elapsed_ms: end.started_elapsed_ms,
+        leftovers: u32::try_from(end.leftovers).unwrap_or(u32::MAX),
+        loose: fence::loose(end.held.as_ref()),
+        refused: Some(end.refused_hosts.join(", ")).filter(|hosts| !hosts.is_empty()),
+    };
+    record_end(engine, run.id, ending, around).await
 }
 
-async fn record_end(
-    engine: &Engine,
-    run: RunId,
-    ending: RunEnding,
+/// What was seen of a run besides its end.
+#[derive(Default)]
+struct Around {
     elapsed_ms: u64,
     leftovers: u32,
-) -> Result<(), StoreError> {
+    loose: Option<String>,
+    refused: Option<String>,
+}
+
+async fn record_end(engine: &Engine, run: RunId, ending: RunEnding, around: Around) -> Result<(), StoreError> {
+    let Around { elapsed_ms, leftovers, loose, refused } = around;
     let mut seen = runs::Ended { ending, elapsed_ms, leftovers, counts: None, measured: None, report: None };
     let (log, row) = {
         let mut conn = engine.parts.store.read().await?;
@@ -210,6 +220,7 @@ async fn record_end(
     runs::end(&mut tx, run, &seen, engine.now()).await?;
     if let (RunOwner::Build(build), Some(report)) = (row.owner, &seen.report) {
         rounds::settle(&mut tx, build, report, engine.now()).await?;
+        builds::set_held(&mut tx, build, loose.as_deref(), refused.as_deref()).await?;
     }
     if leftovers > 0 {
         let text = format!("run {run} left {leftovers} processes behind; they were ended");

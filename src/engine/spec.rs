@@ -1,11 +1,12 @@
 //! What a run executes: program, folder, environment, log and limits, made from the rows and the configuration alone, so
 //! that a restarted bot launches exactly the same.
 
-use super::{Engine, room};
+use super::Engine;
+use super::fence::{self, Reach};
 use crate::agent::{self, AgentReport};
 use crate::domain::build::{Build, Run, RunOwner, RunStep, Wait};
 use crate::domain::id::RunId;
-use crate::domain::settings::{Agent, Argv, Project};
+use crate::domain::settings::{Agent, AgentKind, Argv, Project};
 use crate::domain::task::{Task, TaskKind};
 use crate::runner::RunSpec;
 use crate::store::{Conn, StoreError, builds, checks, runs, tasks};
@@ -40,7 +41,7 @@ pub(super) fn agent_of<'a>(engine: &'a Engine, build: &Build, task: &Task) -> Op
 pub(super) async fn spec(engine: &Engine, conn: &mut Conn, id: RunId) -> Result<Result<RunSpec, String>, StoreError> {
     let run = runs::open(conn).await?.into_iter().find(|run| run.id == id);
     let Some(run) = run else { return Ok(Err("the run has ended".into())) };
-    Ok(match run.owner {
+    let fenced = match run.owner {
         RunOwner::Build(build) => {
             let build = builds::get(conn, build).await?;
             let task = tasks::get(conn, build.task).await?;
@@ -51,7 +52,8 @@ pub(super) async fn spec(engine: &Engine, conn: &mut Conn, id: RunId) -> Result<
                 Some(report) => Some((report, builds::went_on(conn, build.id).await?)),
                 None => None,
             };
-            build_spec(engine, &run, &build, &task, slot, resumed)
+            let sandboxed = fence::holds(engine).await;
+            build_spec(engine, &run, &build, &task, slot, resumed, sandboxed)
         }
         RunOwner::Check(check) => {
             let check = checks::get(conn, check).await?;
@@ -62,20 +64,37 @@ pub(super) async fn spec(engine: &Engine, conn: &mut Conn, id: RunId) -> Result<
                 // One check at a time per project: it has the range after those of the builds.
                 let slot = engine.parts.settings.max_builds_of(&project.name);
                 let env = environment(engine, &folder, Some(project), None, slot);
-                Ok(finish(engine, &run, argv, folder.join("clone"), env, None))
+                let spec = finish(engine, &run, argv, folder.join("clone"), env, None);
+                let fetches = run.step == RunStep::Setup;
+                Ok(Fenced { spec, folder, reach: Some(Reach { project: Some(project), fetches, ..Reach::default() }) })
             })
+        }
+    };
+    Ok(match fenced {
+        Err(error) => Err(error),
+        Ok(Fenced { spec, reach: None, .. }) => Ok(spec),
+        Ok(Fenced { mut spec, folder, reach: Some(reach) }) => {
+            fence::fence(engine, &mut spec, &folder, reach).await.map(|()| spec)
         }
     })
 }
 
-fn build_spec(
-    engine: &Engine,
+/// What to run and what it may reach; none: an action, which does what its owner approved.
+struct Fenced<'a> {
+    spec: RunSpec,
+    folder: PathBuf,
+    reach: Option<Reach<'a>>,
+}
+
+fn build_spec<'a>(
+    engine: &'a Engine,
     run: &Run,
     build: &Build,
     task: &Task,
     slot: usize,
     resumed: Option<(AgentReport, Option<Wait>)>,
-) -> Result<RunSpec, String> {
+    sandboxed: bool,
+) -> Result<Fenced<'a>, String> {
     let home = &engine.parts.home;
     let folder = home.build(build.id);
     let project = task.spec.project.as_deref().and_then(|name| engine.parts.settings.project(name));
@@ -87,7 +106,8 @@ fn build_spec(
             env.insert("OVERNIGHT_PROJECT".into(), project.path.to_string_lossy().into_owned());
         }
         std::fs::create_dir_all(folder.join("tmp")).map_err(|error| format!("{}: {error}", folder.display()))?;
-        return Ok(finish(engine, run, task.spec.command.clone(), folder, env, None));
+        let spec = finish(engine, run, task.spec.command.clone(), folder.clone(), env, None);
+        return Ok(Fenced { spec, folder, reach: None });
     }
     let clone = folder.join("clone");
     match run.step {
@@ -95,10 +115,6 @@ fn build_spec(
             let agent = agent_of(engine, build, task).ok_or("the agent of this build is not configured any more")?;
             let prompt = prompt_file(&folder, task, build, resumed.as_ref())?;
             let mut env = environment(engine, &folder, project, Some(agent), slot);
-            let owner = env.get("HOME").map(PathBuf::from);
-            let room = room::furnish(&folder, owner.as_deref(), Some(&agent::login(agent.kind)))
-                .map_err(|error| format!("{}: {error}", folder.display()))?;
-            env.insert("HOME".into(), room.home.to_string_lossy().into_owned());
             env.insert("OVERNIGHT_PROMPT".into(), prompt.to_string_lossy().into_owned());
             env.insert("OVERNIGHT_TASK".into(), task.id.to_string());
             if task.spec.kind == TaskKind::Artifact {
@@ -115,26 +131,33 @@ fn build_spec(
                     .and_then(|(report, _)| report.session_id.as_deref())
                     .map_or(agent::SessionChoice::New(&session), agent::SessionChoice::Resume),
                 budget: agent::Budget { usd: caps.usd, tokens: caps.tokens, turns: caps.turns },
-                sandboxed: false,
+                sandboxed,
                 state_dir: None,
                 passed: &env,
             };
             let launch = agent::launch(agent, &order);
             env.extend(launch.env);
-            let stdin = (launch.stdin == agent::Input::Prompt).then_some(prompt);
+            let stdin = (launch.stdin == agent::Input::Prompt).then(|| prompt.clone());
             let mut spec = finish(engine, run, launch.argv, clone, env, stdin);
             spec.stderr_path = launch.separate_stderr.then(|| stderr_path(&spec.log_path));
             spec.silence_secs = Some(engine.parts.clock.real(engine.parts.settings.build.silence).as_secs_f64());
-            Ok(spec)
+            let work = if task.spec.kind == TaskKind::Artifact { vec![artifacts] } else { vec![] };
+            let hosts = launch.api_hosts.into_iter().chain(agent.hosts.iter().cloned()).collect();
+            let login = (agent.kind != AgentKind::Command).then(|| agent::login(agent.kind));
+            let reach = Reach { work, readable: vec![prompt], hosts, login, project, fetches: false };
+            Ok(Fenced { spec, folder, reach: Some(reach) })
         }
         RunStep::Verify if task.spec.kind == TaskKind::Artifact => {
             let env = environment(engine, &folder, project, None, slot);
-            Ok(finish(engine, run, task.spec.command.clone(), artifacts, env, None))
+            let spec = finish(engine, run, task.spec.command.clone(), artifacts, env, None);
+            Ok(Fenced { spec, folder, reach: Some(Reach { project, ..Reach::default() }) })
         }
         step => {
             let project = project.ok_or("the task's project is not configured")?;
             let env = environment(engine, &folder, Some(project), None, slot);
-            Ok(finish(engine, run, project_command(project, step)?, clone, env, None))
+            let spec = finish(engine, run, project_command(project, step)?, clone, env, None);
+            let fetches = step == RunStep::Setup;
+            Ok(Fenced { spec, folder, reach: Some(Reach { project: Some(project), fetches, ..Reach::default() }) })
         }
     }
 }

@@ -38,6 +38,11 @@ impl LocalRunner {
         Self { exe }
     }
 
+    /// Our own binary, which supervises.
+    pub fn exe(&self) -> &Path {
+        &self.exe
+    }
+
     /// Starts the run of `run_dir`, which is created if need be.
     ///
     /// May be called again at any time, also at once from several places: a command is begun at most once, and for a run

@@ -31,6 +31,7 @@ struct Row {
     spent_turns: i64,
     waited_ms: i64,
     loose: Option<String>,
+    refused: Option<String>,
     stop_requested: Option<String>,
     outcome: Option<String>,
     reason: String,
@@ -64,6 +65,7 @@ impl TryFrom<Row> for Build {
             spent: Used { tokens: small(row.spent_tokens)?, usd: row.spent_usd, turns: small(row.spent_turns)? },
             waited: TimeDelta::milliseconds(row.waited_ms),
             loose: row.loose,
+            refused: row.refused,
             stop_requested: word_opt(row.stop_requested.as_deref())?,
             outcome: word_opt(row.outcome.as_deref())?,
             reason: row.reason,
@@ -78,7 +80,7 @@ macro_rules! select {
             Row,
             "SELECT id, task_id, session_id, attempt, step, started_at, step_at, on_top_of, base, prepared, host_failure, \
              result, change, check_id, progress, progress_text, agent, round, waits_for, spent_tokens, spent_usd, spent_turns, \
-             waited_ms, loose, stop_requested, outcome, reason, ended_at FROM build " + $tail
+             waited_ms, loose, refused, stop_requested, outcome, reason, ended_at FROM build " + $tail
             $(, $argument)*
         )
     };
@@ -357,9 +359,14 @@ pub async fn set_progress(
     Ok(())
 }
 
-/// What isolation did not hold while its agent ran.
-pub async fn set_loose(conn: &mut Conn, id: BuildId, loose: Option<&str>) -> Result<(), StoreError> {
-    sqlx::query!("UPDATE build SET loose = ? WHERE id = ?", loose, id.0).execute(conn).await?;
+/// What isolation did not hold while its agent ran, and which hosts it refused it.
+pub async fn set_held(
+    conn: &mut Conn,
+    id: BuildId,
+    loose: Option<&str>,
+    refused: Option<&str>,
+) -> Result<(), StoreError> {
+    sqlx::query!("UPDATE build SET loose = ?, refused = ? WHERE id = ?", loose, refused, id.0).execute(conn).await?;
     Ok(())
 }
 

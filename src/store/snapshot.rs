@@ -52,6 +52,7 @@ pub async fn load(
         sample_due: last.map_or(now, |at| at + every),
         samples: samples.into_iter().filter(|sample| sample.at <= now).collect(),
         throttles: health::open_throttles(conn).await?,
+        barred: None,
         providers: providers::all(conn).await?,
         spent,
         in_flight,

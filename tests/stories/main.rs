@@ -13,6 +13,7 @@ mod doctor;
 #[path = "../fake_telegram/mod.rs"]
 mod fake_telegram;
 mod fake_telegram_strict;
+mod fenced;
 mod full_database;
 mod git;
 mod harness;

@@ -10,6 +10,7 @@ fn agent(kind: AgentKind) -> Agent {
         kind,
         argv: Argv::new(argv.into_iter().map(str::to_owned).collect()).unwrap(),
         model: None,
+        hosts: Vec::new(),
         fallback: Vec::new(),
         reserve: 0.0,
         env_pass: Vec::new(),

@@ -7,7 +7,7 @@ use crate::domain::facts::{BuildFact, NightFacts, Standing, TaskNight, ThrottleF
 use crate::domain::message::{Item, Message};
 use crate::domain::pattern;
 use crate::domain::task::Task;
-use crate::domain::words::{capital, clock, clock_12, counted, file_name, plain, span};
+use crate::domain::words::{capital, clock, clock_12, counted, file_name, list, plain, span};
 
 /// Longest quote of an agent, in characters.
 const QUOTE_CHARS: usize = 500;
@@ -254,6 +254,37 @@ fn stretches(night: &Night<'_>, stretches: &[ThrottleFact]) -> Vec<Item> {
     }))
 }
 
+/// Builds that were not held as they should be, those with the same trouble on one line.
+fn loose(facts: &NightFacts) -> Vec<String> {
+    let mut lines: Vec<(String, Vec<String>)> = vec![];
+    for fact in &facts.builds {
+        let Some(why) = fact.build.loose.as_deref() else { continue };
+        let task = format!("#{}", fact.task.id);
+        match lines.iter_mut().find(|(known, _)| known == why) {
+            Some((_, tasks)) if tasks.contains(&task) => {}
+            Some((_, tasks)) => tasks.push(task),
+            None => lines.push((why.to_owned(), vec![task])),
+        }
+    }
+    lines.into_iter().map(|(why, tasks)| format!("{} ran {}", list(&tasks, 6), plain(&why, 200))).collect()
+}
+
+/// Hosts that builds tried to reach and may not.
+fn refused(facts: &NightFacts) -> Vec<String> {
+    let mut lines: Vec<String> = vec![];
+    for fact in &facts.builds {
+        let line = fact.build.refused.as_deref().map(|hosts| {
+            format!(
+                "#{} was kept from reaching {}; hosts under [isolation] allows more",
+                fact.task.id,
+                plain(hosts, 200)
+            )
+        });
+        lines.extend(line.filter(|line| !lines.contains(line)));
+    }
+    lines
+}
+
 /// What agents used, of those that say so.
 fn used(facts: &NightFacts) -> Option<String> {
     let mut parts = vec![];
@@ -281,11 +312,8 @@ fn notes(night: &Night<'_>) -> Vec<Item> {
     for date in &facts.missed_dates {
         lines.push(("📭", format!("The night of {} was missed", date.format("%-d %B"))));
     }
-    for fact in &facts.builds {
-        lines.extend(
-            fact.build.loose.as_deref().map(|loose| ("🔓", format!("#{} ran {}", fact.task.id, plain(loose, 200)))),
-        );
-    }
+    lines.extend(loose(facts).into_iter().map(|line| ("🔓", line)));
+    lines.extend(refused(facts).into_iter().map(|line| ("🚧", line)));
     lines.extend(used(facts).map(|used| ("🪙", used)));
     lines.extend(facts.capped.as_deref().map(|cap| ("🪙", format!("Nothing more was begun: {cap}"))));
     if facts.stopped_by_owner {

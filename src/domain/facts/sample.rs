@@ -67,6 +67,7 @@ pub(crate) fn fact(id: i64, task: Task, outcome: Option<Outcome>, from: &str, to
             spent: Used::default(),
             waited: Duration::zero(),
             loose: None,
+            refused: None,
             stop_requested: None,
             outcome,
             reason: String::new(),

@@ -236,7 +236,7 @@ pub(super) fn may_still_run(world: &Snapshot, task: &Task, session: &Session) ->
 /// Starts builds while permits are free; those that have begun and can go on come first.
 pub(super) fn spawn(world: &Snapshot, permits: &Permits, now: DateTime<Utc>, actions: &mut Vec<Action>) {
     let mut free = permits.max.saturating_sub(world.running().count());
-    if free == 0 || !world.sessions.iter().any(|session| session.may_spawn(now)) {
+    if free == 0 || world.barred.is_some() || !world.sessions.iter().any(|session| session.may_spawn(now)) {
         return;
     }
     let mut started = Started::default();

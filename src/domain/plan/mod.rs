@@ -67,6 +67,8 @@ pub struct Snapshot {
     pub sample_due: DateTime<Utc>,
     /// Throttle events that have not ended.
     pub throttles: Vec<OpenThrottle>,
+    /// Why no build may begin on this machine: the sandbox its owner insists on does not hold.
+    pub barred: Option<String>,
     /// What is known of the accounts behind agents.
     pub providers: Vec<Provider>,
     /// What the builds of the sessions above have used.

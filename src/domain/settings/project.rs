@@ -133,6 +133,8 @@ pub struct Agent {
     pub argv: Argv,
     /// The model to ask for, in the CLI's own words; none: its default.
     pub model: Option<String>,
+    /// Hosts it must reach besides those its kind is known to.
+    pub hosts: Vec<String>,
     /// Agents that step in, in this order, for a new build while its account can't be used.
     pub fallback: Vec<String>,
     /// Share (0–1) of each of its usage windows that is kept for the owner's own day.

@@ -19,6 +19,19 @@ if is agent_transient_always; then echo "overloaded"; end 75; fi
 if is agent_transient_once && [ "$tries" -eq 1 ]; then echo "overloaded"; end 75; fi
 if is agent_fails; then echo half > "half-$task.txt"; end 3; fi
 if is agent_no_change; then echo "All done, shipped it!"; end 0; fi
+if is agent_pries; then
+    stage=${STAGE%/notes}
+    try() { if sh -c "$2" > /dev/null 2>&1; then echo "$1: yes"; else echo "$1: no"; fi; }
+    {
+        try "reads the checkout" "cat '$stage/src/app/README.md'"
+        try "writes into the checkout" "echo owned > '$stage/src/app/owned'"
+        try "reads the database" "cat '$stage/home/overnight.sqlite'"
+        try "lists the vaults" "ls '$stage/home/vaults/'*"
+        try "reads the configuration" "cat '$stage/overnight.toml'"
+        try "sees the bot's variables" "cat /proc/[0-9]*/environ | tr '\\0' '\\n' | grep -q canary-4711"
+        try "has a secret in its own" "env | grep -q canary"
+    } > "$STAGE/pried"
+fi
 if is agent_breaks; then : > broken; fi
 if is agent_unreads; then : > unread; fi
 if is agent_mends; then rm -f broken; fi

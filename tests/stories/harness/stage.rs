@@ -72,7 +72,8 @@ impl Stage {
             .map(|sender| format!("{sender:?}"))
             .join(", ");
         let senders = format!("senders = [{senders}]");
-        stage.set("limits", "sample_every = \"10m\"").set("build", "grace = \"1s\"").set("owner", &senders)
+        let stage = stage.set("limits", "sample_every = \"10m\"").set("build", "grace = \"1s\"");
+        stage.set("owner", &senders).set("isolation", "sandbox = \"off\"")
     }
 
     /// The owner's zone.
@@ -97,6 +98,14 @@ impl Stage {
     /// Another configuration line for the latest project.
     pub(crate) fn with(mut self, line: &str) -> Self {
         self.projects.last_mut().unwrap().lines.push(line.into());
+        self
+    }
+
+    /// The latest project is verified by this command instead.
+    pub(crate) fn checked_by(mut self, argv: &[&str]) -> Self {
+        let project = self.projects.last_mut().unwrap();
+        project.lines.retain(|line| !line.starts_with("verify"));
+        project.lines.push(format!("verify = {argv:?}"));
         self
     }
 
@@ -130,6 +139,20 @@ impl Stage {
             "[[agents]]\nname = \"{name}\"\nkind = \"{kind}\"\nprogram = \"@STAGE@/{kind}.sh\"\n\
              env = {{ STAGE = \"@STAGE@/notes\" }}\n{line}"
         );
+        self
+    }
+
+    /// Builds are held on their leashes, as they are unless somebody says otherwise; scripted agents can leave their notes.
+    pub(crate) fn held(self) -> Self {
+        self.held_by("auto")
+    }
+
+    /// The same by one mechanism.
+    pub(crate) fn held_by(mut self, sandbox: &str) -> Self {
+        self.sections.insert("isolation", vec![format!("sandbox = \"{sandbox}\"")]);
+        for project in &mut self.projects {
+            project.lines.push("caches = [\"@STAGE@/notes\"]".into());
+        }
         self
     }
 

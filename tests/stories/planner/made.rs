@@ -104,6 +104,7 @@ fn settings(dice: &mut Dice, zone: Tz) -> Settings {
         kind: AgentKind::Command,
         argv: argv(),
         model: None,
+        hosts: Vec::new(),
         fallback: Vec::new(),
         reserve: 0.0,
         env_pass: vec![],

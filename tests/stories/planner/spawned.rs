@@ -57,6 +57,7 @@ impl World {
             spent: Used::default(),
             waited: TimeDelta::zero(),
             loose: None,
+            refused: None,
             stop_requested: None,
             outcome: None,
             reason: String::new(),

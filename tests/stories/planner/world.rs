@@ -161,6 +161,7 @@ impl World {
             sample_due: samples.last().map_or(now, |last| last.at + every),
             samples,
             throttles: self.throttles.clone(),
+            barred: None,
             providers: self.providers.clone(),
             spent: BTreeMap::new(),
             in_flight: self.in_flight.clone(),
