@@ -79,7 +79,8 @@ fn amounts(detected: &Detected, findings: &mut Findings) {
     if grouped(memory) && grouped(processes) && *kill == Kill::Cgroup {
         findings.fine(what);
     } else {
-        let fix = "run it as a systemd service with Delegate=yes (overnight init writes one), on cgroup v2";
+        let fix = "run it as a service of systemd 254 or newer with Delegate=yes and DelegateSubgroup=overnight-bot, as \
+                   overnight init writes it";
         findings.warn(format!("{what}: each process by itself, not the build"), fix);
     }
 }

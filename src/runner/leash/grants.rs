@@ -98,11 +98,9 @@ pub(super) fn listed(leash: &Leash) -> Listed {
     };
     let writable = there(&leash.writable);
     let mut writable = outermost(&writable, &[]);
-    if let Some(temp) = leash.temp.as_ref().filter(|temp| temp.is_dir()).map(|temp| tidy(temp)) {
-        if !writable.iter().any(|path| temp.starts_with(path)) {
-            writable.push(temp);
-        }
-    }
+    let temp = leash.temp.as_ref().filter(|temp| temp.is_dir()).map(|temp| tidy(temp));
+    let temp = temp.filter(|temp| !writable.iter().any(|path| temp.starts_with(path)));
+    writable.extend(temp);
     // What lies in a folder the run may change is not looked up there: it could have been swapped by an earlier run.
     let readable = outermost(&there(&leash.readable), &writable);
     Listed { readable, writable }
@@ -185,7 +183,7 @@ mod tests {
             fs::create_dir_all(at(name)).unwrap();
         }
         assert_eq!(without(vec![at("opt")], &[at("opt/data")]), [at("opt/a"), at("opt/z")]);
-        assert_eq!(without(vec![at("opt/data/builds")], &[at("opt/data")]), [PathBuf::new(); 0]);
+        assert_eq!(without(vec![at("opt/data/builds")], &[at("opt/data")]), Vec::<PathBuf>::new());
         let leash = Leash { hidden: vec![at("opt/data"), at("opt/none"), "/etc".into()], ..Leash::default() };
         assert_eq!(covered(&leash, &[at("opt")]), [at("opt/data")]);
     }

@@ -2,9 +2,10 @@
 //! `cgroup-v1/memory.rst` of the kernel's documentation.
 //!
 //! Version 2 is taken where a subtree is ours (systemd: `Delegate=yes`), and each controller that it lacks from
-//! version 1 where that may be written. Existing groups and mounts are not touched, with one exception: version 2
-//! gives limits only to groups without processes of their own, so in a delegated group processes of our own program
-//! move into a group beside the runs'.
+//! version 1 where that may be written. Existing groups and mounts are not touched, with one exception: a delegated
+//! group offers limits to those below it. It can do so only if it holds no process itself, so the service has to begin in
+//! a group of its own there (systemd 254: `DelegateSubgroup=`). Nobody is moved: systemd could then not start the
+//! service again while builds of its predecessor live.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::Bound;
 use crate::runner::RunEnd;
 
-/// Where our own processes go in a delegated group.
+/// Where our own processes are in a delegated group; the unit has the same name.
 const OURS: &str = "overnight-bot";
 /// How long an emptied group may stay busy.
 const EMPTY: Duration = Duration::from_secs(2);
@@ -55,11 +56,11 @@ impl Groups {
         let mut groups = Self::default();
         let mut limits = Limits { memory: Bound::None, processes: Bound::None };
         if let Some(v2) = all.iter().find(|hierarchy| hierarchy.controllers.is_empty()) {
-            let base = delegated(&v2.own);
-            let group = base.join(name);
+            let above = delegated(&v2.own);
+            let group = above.unwrap_or(&v2.own).join(name);
             if made(&group) {
-                if memory.is_some() || processes.is_some() {
-                    offer(&base);
+                if let Some(above) = above {
+                    offer(above);
                 }
                 if memory.is_some_and(|bytes| set(&group, "memory.max", bytes)) {
                     limits.memory = Bound::CgroupV2;
@@ -75,15 +76,15 @@ impl Groups {
             let of = all.iter().find(|hierarchy| hierarchy.controllers.iter().any(|c| c == controller))?;
             Some(of.own.join(name))
         };
-        if let (Some(bytes), Bound::None, Some(group)) = (memory, limits.memory, v1("memory")) {
-            if groups.limited(group, "memory.limit_in_bytes", bytes) {
-                limits.memory = Bound::CgroupV1;
-            }
+        if let (Some(bytes), Bound::None, Some(group)) = (memory, limits.memory, v1("memory"))
+            && groups.limited(group, "memory.limit_in_bytes", bytes)
+        {
+            limits.memory = Bound::CgroupV1;
         }
-        if let (Some(most), Bound::None, Some(group)) = (processes, limits.processes, v1("pids")) {
-            if groups.limited(group, "pids.max", u64::from(most)) {
-                limits.processes = Bound::CgroupV1;
-            }
+        if let (Some(most), Bound::None, Some(group)) = (processes, limits.processes, v1("pids"))
+            && groups.limited(group, "pids.max", u64::from(most))
+        {
+            limits.processes = Bound::CgroupV1;
         }
         (groups, limits)
     }
@@ -220,42 +221,20 @@ fn set(group: &Path, file: &str, value: u64) -> bool {
     file.exists() && fs::write(file, value.to_string()).is_ok()
 }
 
-/// The group below which runs get theirs: ours, or the one above where we were moved aside before.
-fn delegated(own: &Path) -> PathBuf {
-    match own.parent() {
-        Some(above) if own.file_name().is_some_and(|name| name == OURS) => above.to_owned(),
-        _ => own.to_owned(),
-    }
+/// The delegated group, where we are in a group of our own below it.
+fn delegated(own: &Path) -> Option<&Path> {
+    own.parent().filter(|_| own.file_name().is_some_and(|name| name == OURS))
 }
 
-/// Offers memory and pids to the groups below `base`, moving our own processes aside if they are in the way.
+/// Offers memory and pids to the groups below a delegated one.
 fn offer(base: &Path) {
-    let control = base.join("cgroup.subtree_control");
     let has = |file: &str| fs::read_to_string(base.join(file)).unwrap_or_default();
-    let wanted: Vec<&str> = ["memory", "pids"]
-        .into_iter()
-        .filter(|name| has("cgroup.controllers").split_whitespace().any(|has| has == *name))
-        .filter(|name| !has("cgroup.subtree_control").split_whitespace().any(|has| has == *name))
-        .collect();
-    if wanted.is_empty() {
-        return;
-    }
-    let text = wanted.iter().map(|name| format!("+{name}")).collect::<Vec<_>>().join(" ");
-    if fs::write(&control, &text).is_ok() {
-        return;
-    }
-    let inside = members(base);
-    let ours = |pid: &u32| {
-        let exe = |pid: &str| fs::read_link(format!("/proc/{pid}/exe")).ok();
-        exe(&pid.to_string()).is_some_and(|program| Some(program) == exe("self"))
-    };
-    if inside.iter().all(ours) {
-        let aside = base.join(OURS);
-        let _ = fs::create_dir(&aside);
-        for pid in inside {
-            let _ = fs::write(aside.join("cgroup.procs"), pid.to_string());
+    let (there, offered) = (has("cgroup.controllers"), has("cgroup.subtree_control"));
+    for name in ["memory", "pids"] {
+        let listed = |list: &str| list.split_whitespace().any(|listed| listed == name);
+        if listed(&there) && !listed(&offered) {
+            let _ = fs::write(base.join("cgroup.subtree_control"), format!("+{name}"));
         }
-        let _ = fs::write(&control, &text);
     }
 }
 
@@ -326,7 +305,7 @@ mod tests {
         fs::create_dir(&group).unwrap();
         fs::write(group.join("memory.max"), "max").unwrap();
         let (groups, limits) = Groups::make_in(&[v2], "overnight-run-x", Some(1 << 20), Some(7));
-        assert_eq!(groups.folders, [group.clone()]);
+        assert_eq!(groups.folders, std::slice::from_ref(&group));
         assert_eq!(limits, Limits { memory: Bound::CgroupV2, processes: Bound::None });
         assert_eq!(fs::read_to_string(group.join("memory.max")).unwrap(), "1048576");
         assert!(!groups.can_kill());

@@ -148,7 +148,7 @@ fn serve<S: Stream>(shared: &Shared, mut client: S) -> io::Result<()> {
         );
         return client.write_all(&request::answer(403, &text));
     }
-    let mut server = match connect(shared, &head.host, head.port) {
+    let mut server = match connect(&head.host, head.port) {
         Ok(server) => server,
         Err(error) => {
             let text = format!("overnight: no connection to {}:{}: {error}", shown(&head.host), head.port);
@@ -203,9 +203,9 @@ fn read_head(client: &mut impl Stream) -> io::Result<Vec<u8>> {
     }
 }
 
-fn connect(shared: &Shared, host: &str, port: u16) -> io::Result<TcpStream> {
+fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    let here = shared.hosts.may_be_here(host);
+    let here = hosts::may_be_here(host);
     for address in addresses(host, port)? {
         if hosts::is_own(address.ip()) && !here {
             last = io::Error::new(io::ErrorKind::PermissionDenied, "the name leads to this machine itself");
