@@ -51,7 +51,7 @@ pub(super) async fn draw(
         None => over(conn, task).await?,
     };
     let mut message = Message::line(format!("{icon} #{} {}", task.id, task.spec.title)).intro(intro);
-    message = message.section("", details(&world, task));
+    message = message.section("", details(&world, task, standing.as_ref()));
     Ok(match standing {
         Some(Standing::Locked { .. }) => {
             let mut row = Vec::from(approval_buttons(conn, task, now).await?);
@@ -177,7 +177,7 @@ pub(super) fn outcome_icon(outcome: Outcome) -> &'static str {
     }
 }
 
-fn details(world: &Snapshot, task: &Task) -> Vec<Item> {
+fn details(world: &Snapshot, task: &Task, standing: Option<&Standing>) -> Vec<Item> {
     let spec = &task.spec;
     let mut line = vec![spec.category.title().to_owned(), format!("{} priority", spec.priority.word())];
     if spec.estimate_minutes > 0 {
@@ -199,7 +199,8 @@ fn details(world: &Snapshot, task: &Task) -> Vec<Item> {
         let ids: Vec<_> = spec.depends_on.iter().map(|id| format!("#{id}")).collect();
         items.push(Item::new("⛓", format!("after {}", ids.join(", "))));
     }
-    if let Some(at) = spec.not_before {
+    // While it waits for that only, the first line says it.
+    if let Some(at) = spec.not_before.filter(|at| standing != Some(&Standing::NotBefore(*at))) {
         let local = at.with_timezone(&world.settings.schedule.zone);
         items.push(Item::new("⏰", format!("not before {}", local.format("%a %H:%M"))));
     }

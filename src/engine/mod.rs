@@ -146,9 +146,11 @@ impl Engine {
             self.keep_awake(!world.builds.is_empty());
             if plan.actions.is_empty() {
                 self.tell_ended().await?;
-                self.refresh_live(&world.builds).await?;
-                *lock(&self.live.next_wake) = Some(plan.next_wake);
-                return Ok(Stepped { actions: performed, next_wake: plan.next_wake });
+                let redraw = self.refresh_live(&world.builds).await?.map(|at| (at, "the live status is to be redrawn"));
+                let next_wake = redraw.into_iter().chain([plan.next_wake]).min_by_key(|(at, _)| *at);
+                let next_wake = next_wake.unwrap_or(plan.next_wake);
+                *lock(&self.live.next_wake) = Some(next_wake);
+                return Ok(Stepped { actions: performed, next_wake });
             }
             let mut lost = 0;
             for action in &plan.actions {
@@ -172,20 +174,28 @@ impl Engine {
         }
     }
 
-    /// Redraws the live status when a build began, moved on or ended, at most every ten seconds.
-    async fn refresh_live(&self, builds: &[Build]) -> Result<(), StoreError> {
+    /// Redraws the live status when a build began, moved on or ended, at most every ten seconds. Gives when to look again
+    /// if it is too early for that: what has ended must not be shown as building until something else happens.
+    async fn refresh_live(&self, builds: &[Build]) -> Result<Option<DateTime<Utc>>, StoreError> {
         let now = self.now();
         let state: LiveState =
             builds.iter().map(|build| (build.id, build.step, build.progress.map(|percent| percent / 5))).collect();
-        let due = lock(&self.live.shown).as_ref().is_none_or(|(at, before)| now - *at >= REDRAW && *before != state);
-        if due {
-            let mut tx = self.parts.store.begin().await?;
-            say::refresh_live(self, &mut tx, now).await?;
-            tx.commit().await?;
-            *lock(&self.live.shown) = Some((now, state));
-            self.said();
+        let last = lock(&self.live.shown).clone();
+        if let Some((at, before)) = last {
+            if before == state {
+                return Ok(None);
+            }
+            // A clock set back must not hold it up for longer than that.
+            if (at..at + REDRAW).contains(&now) {
+                return Ok(Some(at + REDRAW));
+            }
         }
-        Ok(())
+        let mut tx = self.parts.store.begin().await?;
+        say::refresh_live(self, &mut tx, now).await?;
+        tx.commit().await?;
+        *lock(&self.live.shown) = Some((now, state));
+        self.said();
+        Ok(None)
     }
 
     /// Steps for ever: whenever something happens, and at `next_wake`. Ends when `until` does.

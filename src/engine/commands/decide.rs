@@ -87,7 +87,7 @@ pub(super) async fn reject(
     let rejected = tasks::get(conn, id).await?;
     card::redraw(engine, conn, &rejected, now).await?;
     let mut reply = Reply::line(format!("✖️ #{id} {:?} is rejected{why}", task.spec.title));
-    reply.message.closing = format!("/retry {id} puts it back.");
+    reply.message.closing = format!("/undo {id} puts it back.");
     Ok(reply.with(json!({"rejected": id})))
 }
 
