@@ -3,6 +3,7 @@
 use crate::fake_telegram::FakeTelegram;
 use crate::fake_telegram::seen::Seen;
 use crate::harness::{OWNER, On, Overnight, Shown, Stage};
+use overnight::chat::telegram::TelegramOptions;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -22,14 +23,11 @@ pub(super) struct Album {
 
 impl Album {
     pub(super) async fn begin(stage: Stage, moment: &str) -> Self {
-        Self::begin_with(stage, moment, &[]).await
+        Self::begin_with(stage, moment, |_| {}).await
     }
 
-    /// With more people who may approve.
-    pub(super) async fn begin_with(stage: Stage, moment: &str, approvers: &[i64]) -> Self {
-        let change = |options: &mut overnight::chat::telegram::TelegramOptions| {
-            options.people.extend(approvers.iter().map(|id| (*id, false)));
-        };
+    /// With other options of the front-end.
+    pub(super) async fn begin_with(stage: Stage, moment: &str, change: impl FnOnce(&mut TelegramOptions)) -> Self {
         let (o, telegram) = stage.start_on_telegram(moment, change).await;
         let (shown, page) = (BTreeMap::new(), String::new());
         Self { o, fake: telegram.fake.clone(), chats: vec![(OWNER, "")], shown, toasts: 0, page }

@@ -95,6 +95,7 @@ async fn a_night() {
     }
     album.until("2026-03-15 03:40").await;
     album.taps("#2 Document", "Stop").await;
+    album.until("2026-03-15 03:41").await;
     album.until("06:35").await;
     album.says("/status").await;
     album.until("07:00").await;

@@ -2,8 +2,11 @@
 
 use super::Album;
 use crate::fake_telegram::faults::Fault;
-use crate::harness::OWNER;
+use crate::harness::{OWNER, OnTelegram};
+use chrono::TimeDelta;
 use insta::assert_snapshot;
+use overnight::chat::telegram::TelegramOptions;
+use std::sync::Arc;
 
 #[tokio::test]
 async fn mistakes() {
@@ -98,14 +101,33 @@ async fn fill_the_queue(album: &Album) {
 async fn others() {
     let kim = 2002;
     let stage = Album::stage().set("telegram", "approvers = [2002]").variable("TELEGRAM_BOT_TOKEN", "1:test");
-    let mut album = Album::begin_with(stage, "2026-03-14 12:00", &[kim]).await;
+    let mut album = Album::begin_with(stage, "2026-03-14 12:00", |options| options.people.push((kim, false))).await;
     album.fake.person(kim, "Kim");
-    album.chats.push((kim, "Kim's chat, "));
+    let forum = album.fake.forum("Work", &[OWNER, kim]);
+    let topic = album.fake.topic(forum, "Nights");
+    album.chats.extend([(kim, "Kim's chat, "), (forum, "in the group, ")]);
+    let listed = OnTelegram::on(album.fake.clone(), album.o.clock(), |options| {
+        options.chats = vec![forum];
+        options.people.push((kim, false));
+    });
+    album.o.changes_front(Arc::new(listed)).await;
     album.says("/queue add Build workout dashboard | 5h | feature").await;
     for text in ["/start", "/queue drop 1", "fix the cache", "/queue", "/approve 1"] {
         album.fake.says(kim, kim, text);
         album.hears(&format!("(Kim) {text}")).await;
     }
+    for text in ["lunch?", "/queue@SomebodyElsesBot"] {
+        album.fake.says_in(OWNER, forum, topic, text);
+        album.o.hears_all().await;
+        album.note(&format!("(in a topic of a group) {text}"));
+    }
+    for text in ["/queue", "/queue add Post the news | 1h | external | app"] {
+        album.fake.says_in(OWNER, forum, topic, text);
+        album.hears(&format!("(in a topic of a group) {text}")).await;
+    }
+    let card = album.fake.bot_messages(forum).pop().expect("a card");
+    album.fake.taps(kim, forum, card.id, &card.data("✅ Approve"));
+    album.hears("(Kim, in the group) [✅ Approve]").await;
     assert_snapshot!(album.end().await);
 }
 
@@ -135,5 +157,19 @@ async fn the_way_to_the_phone() {
     album.fake.unblocks(OWNER, OWNER);
     album.hears("(and unblocks it)").await;
     album.until("2026-03-16 08:15").await;
+    assert_snapshot!(album.end().await);
+}
+
+#[tokio::test]
+async fn an_outage() {
+    let forgets_taps = |options: &mut TelegramOptions| options.taps_live = TimeDelta::seconds(150);
+    let mut album = Album::begin_with(Album::stage(), "2026-03-14 12:00", forgets_taps).await;
+    album.says("/queue add Build workout dashboard | 5h | feature").await;
+    album.fake.cut();
+    album.o.advance_to("2026-03-14 14:00").await;
+    album.fake.restore();
+    album.fake.says(OWNER, OWNER, "/why 1");
+    album.hears("(two hours later, the network is back)").await;
+    album.hears("/why 1").await;
     assert_snapshot!(album.end().await);
 }
