@@ -132,8 +132,8 @@ pub(super) async fn holds(engine: &Engine) -> bool {
 /// What did not hold while a run was at work, for the owner; none: it was held as asked.
 pub(super) fn loose(held: Option<&Held>) -> Option<String> {
     match held {
-        None => Some("unsandboxed: it could read and change what you can".into()),
-        Some(held) if held.files == Files::None => Some("unsandboxed: it could read and change what you can".into()),
+        None => Some("unsandboxed, free to read and change what you can".into()),
+        Some(held) if held.files == Files::None => Some("unsandboxed, free to read and change what you can".into()),
         Some(held) if held.gaps.is_empty() => None,
         Some(held) => Some(format!("with gaps in its sandbox: {}", list(&held.gaps, 3))),
     }
