@@ -4,6 +4,7 @@ mod agent_streams;
 mod agents;
 mod approval;
 mod chat;
+mod command_line;
 mod config;
 mod crash;
 mod delivery;
