@@ -7,14 +7,17 @@
 //! - `render`: [`crate::domain::message::Message`] → HTML parts; pure.
 //! - `send`: parts → messages, edits, files, toasts; and what each error means.
 //! - `menu`: the command menu, for those who may use it.
+//! - `connect`: the way to the server, which setting up and checking use too.
 //!
 //! Left out on purpose: webhooks (they need an address on the internet), inline mode, and answering strangers.
 
+mod connect;
 mod menu;
 mod receive;
 mod render;
 mod send;
 
+pub use connect::bot;
 pub use render::{Part, Rendered, render};
 
 use super::{Chat, Incoming, MessageRef, Outgoing, SendError};
@@ -63,7 +66,6 @@ pub const POLL: Duration = Duration::from_secs(45);
 /// About a message a second and chat is allowed.
 pub const PACE: Duration = Duration::from_millis(1050);
 
-const CONNECT: Duration = Duration::from_secs(10);
 /// An upload of a large log takes its time.
 pub const REQUEST: Duration = Duration::from_secs(50);
 /// Longer than any request, with the 10 s teloxide waits after a server's error.
@@ -109,34 +111,14 @@ impl Telegram {
     /// An address that is none, or no TLS.
     pub fn new(options: TelegramOptions) -> Result<Self, String> {
         // A longer limit than the poll's own, or every quiet poll would end as an error.
-        let polling = client(options.poll + Duration::from_secs(20))?;
-        let poller = Poller::new(bot(&options, polling)?, options.last_alive);
-        let bot = bot(&options, client(options.request)?)?;
+        let reach = |limit| bot(&options.token, options.api_url.as_deref(), limit);
+        let poller = Poller::new(reach(options.poll + Duration::from_secs(20))?, options.last_alive);
+        let bot = reach(options.request)?;
         Ok(Self { bot, poller: tokio::sync::Mutex::new(poller), memory: Mutex::default(), options })
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn client(limit: Duration) -> Result<reqwest::Client, String> {
-    reqwest::Client::builder()
-        .connect_timeout(CONNECT)
-        .timeout(limit)
-        .tcp_nodelay(true)
-        .build()
-        .map_err(|error| format!("no HTTP client can be made: {error}"))
-}
-
-fn bot(options: &TelegramOptions, client: reqwest::Client) -> Result<Bot, String> {
-    let bot = Bot::with_client(options.token.clone(), client);
-    match &options.api_url {
-        None => Ok(bot),
-        Some(url) => match reqwest::Url::parse(url) {
-            Ok(url) => Ok(bot.set_api_url(url)),
-            Err(error) => Err(format!("{url:?} is no address of a Bot API server: {error}")),
-        },
     }
 }
 
