@@ -4,25 +4,33 @@
 //! in between only means that it is handled after the restart.
 
 use super::reply::{Asker, Reply};
-use super::{Engine, commands, failpoint, taps};
-use crate::chat::command::{ParseContext, parse};
+use super::strangers::{self, Kept};
+use super::{Engine, commands, failpoint, late, reach, taps};
+use crate::chat::command::{Command, ParseContext, ParseError, parse};
 use crate::chat::{Incoming, What};
 use crate::domain::message::Message;
-use crate::domain::words::capital;
-use crate::store::{Conn, StoreError, audit, inbox, outbox, tasks};
+use crate::store::{Conn, StoreError, audit, inbox, outbox, tasks, trouble};
 use chrono::{DateTime, Utc};
 
-/// Keeps an update. False if this exact one was kept before.
+/// Keeps an update. False if this exact one was kept before, or if it is one too many of somebody who is not known.
 pub async fn store(engine: &Engine, platform: &str, incoming: &Incoming) -> Result<bool, StoreError> {
-    let body = serde_json::to_string(incoming).map_err(|error| StoreError::BadRow(error.to_string()))?;
     let chat = incoming.chat.as_deref().unwrap_or(platform);
     let mut tx = engine.store().begin().await?;
-    let new = inbox::insert(&mut tx, chat, &incoming.key, &body, engine.now()).await?;
+    let new = match strangers::admit(engine, &mut tx, incoming).await? {
+        Kept::Whole(incoming) => keep(&mut tx, chat, incoming, engine.now()).await?,
+        Kept::Shortened(incoming) => keep(&mut tx, chat, &incoming, engine.now()).await?,
+        Kept::Nothing => false,
+    };
     failpoint::pass("before update stored");
     tx.commit().await?;
     failpoint::pass("update stored");
     engine.wake();
     Ok(new)
+}
+
+async fn keep(conn: &mut Conn, chat: &str, incoming: &Incoming, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    let body = serde_json::to_string(incoming).map_err(|error| StoreError::BadRow(error.to_string()))?;
+    inbox::insert(conn, chat, &incoming.key, &body, now).await
 }
 
 /// Handles every stored update, oldest first.
@@ -89,15 +97,16 @@ async fn handle(engine: &Engine, stored: &inbox::Stored, now: DateTime<Utc>) -> 
     }
     let reply = if let What::Outage { since } = incoming.what {
         commands::after_outage(engine, &mut tx, since, now).await?
-    } else if let What::Alarm(text) = &incoming.what {
-        audit::append(&mut tx, now, "chat", "alarm", None, text).await?;
-        // One of the few things that may wake somebody: until it is mended nothing they say arrives.
-        let message = Message::line("🚨 I may not hear you").intro(capital(text));
-        outbox::say(&mut tx, &stored.chat, &format!("alarm:{}", stored.id), &message, false, now).await?;
+    } else if matches!(incoming.what, What::Alarm(_) | What::Trouble { .. } | What::Well) {
+        reach::note(engine, &mut tx, stored, &incoming, now).await?;
         Reply::default()
     } else if let Some(role) = engine.parts.people.get(&incoming.sender) {
         let asker = Asker { who: &incoming.sender, role: *role, tapped: matches!(incoming.what, What::Tap { .. }) };
-        answer(engine, &mut tx, asker, stored, &incoming, now).await?
+        let mut reply = answer(engine, &mut tx, asker, stored, &incoming, now).await?;
+        if let Some(written) = late::since(&incoming, now) {
+            late::note(&mut reply, written, engine.settings().schedule.zone);
+        }
+        reply
     } else {
         let text = format!("a message from {:?}, who is not known here, was left unanswered", incoming.sender);
         audit::append(&mut tx, now, &incoming.sender, "stranger", None, &text).await?;
@@ -136,6 +145,12 @@ async fn answer(
             {
                 return Ok(reply);
             }
+            if late::since(incoming, now).is_some()
+                && let Ok(command) = read(engine, text)
+                && let Some(refusal) = late::refuse(&command)
+            {
+                return Ok(refusal);
+            }
             typed(engine, conn, asker, text, now).await
         }
         What::Data { title, text, from } => commands::data(engine, conn, asker, title, text, from, now).await,
@@ -150,9 +165,10 @@ async fn answer(
         What::Tap { button, .. } => taps::tapped(engine, conn, asker, chat, button, now).await,
         What::Reachable => {
             outbox::reachable(conn, chat, now).await?;
+            trouble::clear(conn, chat).await?;
             Ok(Reply::default())
         }
-        What::Outage { .. } | What::Alarm(_) | What::Other => Ok(Reply::default()),
+        What::Outage { .. } | What::Alarm(_) | What::Trouble { .. } | What::Well | What::Other => Ok(Reply::default()),
     }
 }
 
@@ -196,11 +212,15 @@ pub async fn typed(
     text: &str,
     now: DateTime<Utc>,
 ) -> Result<Reply, StoreError> {
-    let (projects, agents) = names(engine);
-    match parse(text, &ParseContext { projects: &projects, agents: &agents }) {
+    match read(engine, text) {
         Ok(command) => commands::execute(engine, conn, asker, command, now).await,
         Err(error) => Ok(Reply::refuse(error.message)),
     }
+}
+
+fn read(engine: &Engine, text: &str) -> Result<Command, ParseError> {
+    let (projects, agents) = names(engine);
+    parse(text, &ParseContext { projects: &projects, agents: &agents })
 }
 
 /// Names the parser recognises: projects and agents.

@@ -310,6 +310,7 @@ async fn a_webhook_and_another_program_that_polls_are_told_before_a_code_is_show
     assert_eq!(telegram.requests("deleteWebhook"), 0, "nobody said that it may be taken away");
     assert!(!desk.has("user/.overnight/.env"));
 
+    telegram.hooks("");
     let conflict = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running";
     telegram.fails(Some("getUpdates"), 1, Fault::status(409, conflict));
     let ran = desk.overnight(&with(&["--claim"])).await.ended(1);

@@ -3,7 +3,8 @@
 //! Its dispatcher is not used: it confirms updates that handlers still hold in memory, and a crash would lose them. Here
 //! an update is confirmed by the next poll, which begins only after the last one was stored (see [`Chat::receive`]).
 //!
-//! - `receive`: polling, and updates → [`Incoming`].
+//! - `poll`: polling, and what stands in its way.
+//! - `receive`: updates → [`Incoming`].
 //! - `render`: [`crate::domain::message::Message`] → HTML parts; pure.
 //! - `send`: parts → messages, edits, files, toasts; and what each error means.
 //! - `menu`: the command menu, for those who may use it.
@@ -13,6 +14,7 @@
 
 mod connect;
 mod menu;
+mod poll;
 mod receive;
 mod render;
 mod send;
@@ -23,7 +25,7 @@ pub use render::{Part, Rendered, render};
 use super::{Chat, Incoming, MessageRef, Outgoing, SendError};
 use crate::clock::Clock;
 use chrono::{DateTime, TimeDelta, Utc};
-use receive::Poller;
+use poll::Poller;
 use send::Sent;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -49,10 +51,16 @@ pub struct TelegramOptions {
     pub taps_live: TimeDelta,
     /// How long one poll waits for an update.
     pub poll: Duration,
+    /// How much longer than its own time a poll may take before it is given up.
+    pub slack: Duration,
     /// How long one request may take, uploads included.
     pub request: Duration,
     /// What waits after failed polls are counted in: a second.
     pub unit: Duration,
+    /// The clock those waits are taken on.
+    pub rests: Arc<dyn Clock>,
+    /// Whether trouble with the platform is on record that this process did not see.
+    pub in_trouble: bool,
     /// The least time between two messages in one chat, after a few in a row.
     pub pace: Duration,
     /// The time.
@@ -63,6 +71,8 @@ pub struct TelegramOptions {
 pub const TAPS_LIVE: TimeDelta = TimeDelta::seconds(150);
 /// The server clamps longer polls to 50 s.
 pub const POLL: Duration = Duration::from_secs(45);
+/// A poll that is not answered this much later than it should be hangs.
+pub const SLACK: Duration = Duration::from_secs(20);
 /// About a message a second and chat is allowed.
 pub const PACE: Duration = Duration::from_millis(1050);
 
@@ -110,9 +120,8 @@ impl Telegram {
     /// # Errors
     /// An address that is none, or no TLS.
     pub fn new(options: TelegramOptions) -> Result<Self, String> {
-        // A longer limit than the poll's own, or every quiet poll would end as an error.
         let reach = |limit| bot(&options.token, options.api_url.as_deref(), limit);
-        let poller = Poller::new(reach(options.poll + Duration::from_secs(20))?, options.last_alive);
+        let poller = Poller::new(reach(poll::limit(&options))?, &options);
         let bot = reach(options.request)?;
         Ok(Self { bot, poller: tokio::sync::Mutex::new(poller), memory: Mutex::default(), options })
     }
@@ -131,7 +140,7 @@ impl Chat for Telegram {
     async fn receive(&self) -> Option<Incoming> {
         let mut poller = self.poller.lock().await;
         loop {
-            if let Some(incoming) = poller.waiting.pop_front() {
+            if let Some(incoming) = poller.received(&self.options).await {
                 return Some(incoming);
             }
             // Whatever was handed over is stored by now: the next poll confirms it.

@@ -70,6 +70,8 @@ pub(super) async fn status(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>)
         "next": facts.next.iter().map(|(task, why)| json!({"task": task.id, "why": why})).collect::<Vec<_>>(),
         "permits": facts.permits_max, "held_up": facts.permits_blocked, "resources": facts.resources,
         "next_night": facts.next_night.start,
+        "chat_trouble": facts.chat_trouble.iter().map(|(chat, since, why)| json!({"chat": chat, "since": since, "why": why}))
+            .collect::<Vec<_>>(),
     });
     Ok(Reply { message: status_message(&facts), data, ..Reply::default() })
 }
