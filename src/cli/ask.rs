@@ -30,11 +30,12 @@ pub(super) async fn ask(config: &Config, text: String, json: bool) -> anyhow::Re
     print(&reply, json)
 }
 
-/// Does one command in its own transaction.
+/// Does one command, the quick part of it in its own transaction.
 pub(super) async fn answer(engine: &Engine, text: &str) -> anyhow::Result<Reply> {
-    let mut tx = engine.store().begin().await?;
     let asker = Asker { who: LOCAL_OWNER, role: Role::Owner, tapped: false };
-    let reply = inbound::typed(engine, &mut tx, asker, text, engine.now()).await?;
+    let said = inbound::hear(engine, asker, text).await?;
+    let mut tx = engine.store().begin().await?;
+    let reply = said.answered(engine, &mut tx, asker, engine.now()).await?;
     tx.commit().await?;
     Ok(reply)
 }

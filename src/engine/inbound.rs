@@ -89,6 +89,18 @@ fn reply_key(stored: &inbox::Stored) -> String {
 async fn handle(engine: &Engine, stored: &inbox::Stored, now: DateTime<Utc>) -> Result<(), StoreError> {
     let incoming: Incoming =
         serde_json::from_str(&stored.body).map_err(|error| StoreError::BadRow(error.to_string()))?;
+    let role = engine.parts.people.get(&incoming.sender);
+    let asker = role.map(|role| Asker {
+        who: incoming.sender.as_str(),
+        role: *role,
+        tapped: matches!(incoming.what, What::Tap { .. }),
+    });
+    let said = match (&incoming.what, asker) {
+        (What::Text(text), Some(asker)) => {
+            Some(heard(engine, asker, text, late::since(&incoming, now).is_some()).await?)
+        }
+        _ => None,
+    };
     let mut tx = engine.store().begin().await?;
     if incoming.what == What::Other {
         inbox::handled(&mut tx, stored.id, None, now).await?;
@@ -100,9 +112,8 @@ async fn handle(engine: &Engine, stored: &inbox::Stored, now: DateTime<Utc>) -> 
     } else if matches!(incoming.what, What::Alarm(_) | What::Trouble { .. } | What::Well) {
         reach::note(engine, &mut tx, stored, &incoming, now).await?;
         Reply::default()
-    } else if let Some(role) = engine.parts.people.get(&incoming.sender) {
-        let asker = Asker { who: &incoming.sender, role: *role, tapped: matches!(incoming.what, What::Tap { .. }) };
-        let mut reply = answer(engine, &mut tx, asker, stored, &incoming, now).await?;
+    } else if let Some(asker) = asker {
+        let mut reply = answer(engine, &mut tx, asker, stored, &incoming, said, now).await?;
         if let Some(written) = late::since(&incoming, now) {
             late::note(&mut reply, written, engine.settings().schedule.zone);
         }
@@ -134,6 +145,7 @@ async fn answer(
     asker: Asker<'_>,
     stored: &inbox::Stored,
     incoming: &Incoming,
+    said: Option<Said>,
     now: DateTime<Utc>,
 ) -> Result<Reply, StoreError> {
     let chat = stored.chat.as_str();
@@ -145,13 +157,10 @@ async fn answer(
             {
                 return Ok(reply);
             }
-            if late::since(incoming, now).is_some()
-                && let Ok(command) = read(engine, text)
-                && let Some(refusal) = late::refuse(&command)
-            {
-                return Ok(refusal);
+            match said {
+                Some(said) => said.answered(engine, conn, asker, now).await,
+                None => typed(engine, conn, asker, text, now).await,
             }
-            typed(engine, conn, asker, text, now).await
         }
         What::Data { title, text, from } => commands::data(engine, conn, asker, title, text, from, now).await,
         What::Unreadable { what, why, text } => commands::unreadable(engine, conn, asker, what, why, text, now).await,
@@ -204,7 +213,47 @@ async fn say_reply(
     Ok(())
 }
 
-/// Parses and does what a text asks for.
+/// A text that was read, with what had to be done before the transaction that answers it.
+pub enum Said {
+    /// A command.
+    Command(commands::Prepared),
+    /// The answer is clear already.
+    Refused(Reply),
+}
+
+/// Reads a text, and does what of it takes time: nobody else can write while a transaction is open.
+pub async fn hear(engine: &Engine, asker: Asker<'_>, text: &str) -> Result<Said, StoreError> {
+    heard(engine, asker, text, false).await
+}
+
+async fn heard(engine: &Engine, asker: Asker<'_>, text: &str, late: bool) -> Result<Said, StoreError> {
+    let command = match read(engine, text) {
+        Ok(command) => command,
+        Err(error) => return Ok(Said::Refused(Reply::refuse(error.message))),
+    };
+    match late::refuse(&command).filter(|_| late) {
+        Some(refusal) => Ok(Said::Refused(refusal)),
+        None => Ok(Said::Command(commands::prepare(engine, asker, command).await?)),
+    }
+}
+
+impl Said {
+    /// Does the rest in its transaction and answers.
+    pub async fn answered(
+        self,
+        engine: &Engine,
+        conn: &mut Conn,
+        asker: Asker<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Reply, StoreError> {
+        match self {
+            Self::Command(prepared) => commands::finish(engine, conn, asker, prepared, now).await,
+            Self::Refused(reply) => Ok(reply),
+        }
+    }
+}
+
+/// Parses and does what a text asks for that takes no time, such as the edit behind a button.
 pub async fn typed(
     engine: &Engine,
     conn: &mut Conn,

@@ -18,6 +18,7 @@ mod fenced;
 mod full_database;
 mod git;
 mod harness;
+mod health;
 mod host;
 mod init;
 mod input;

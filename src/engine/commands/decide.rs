@@ -102,10 +102,8 @@ pub(super) async fn undo(
     now: DateTime<Utc>,
 ) -> Result<Reply, StoreError> {
     let task = task_or_answer!(conn, id);
-    if asker.role != Role::Owner && decided_by(conn, &task).await?.is_some_and(|who| who != asker.who) {
-        return Ok(Reply::refuse(format!(
-            "Somebody else decided that about #{id}; only they or the owner can take it back."
-        )));
+    if let Some(refusal) = not_theirs(conn, asker, &task).await? {
+        return Ok(refusal);
     }
     let undone = match task.state {
         TaskState::Dropped => {
@@ -134,6 +132,13 @@ pub(super) async fn undo(
     let task = tasks::get(conn, id).await?;
     card::redraw(engine, conn, &task, now).await?;
     Ok(Reply::line(format!("↩ #{id} {:?}: {undone}", task.spec.title)).with(json!({"undone": id})))
+}
+
+/// Refuses to touch what somebody else decided about a task, unless the owner asks.
+pub(super) async fn not_theirs(conn: &mut Conn, asker: Asker<'_>, task: &Task) -> Result<Option<Reply>, StoreError> {
+    let others = asker.role != Role::Owner && decided_by(conn, task).await?.is_some_and(|who| who != asker.who);
+    let text = format!("Somebody else decided that about #{}; only they or the owner can take it back.", task.id);
+    Ok(others.then(|| Reply::refuse(text)))
 }
 
 /// Who decided what an undo of this task would take back; none if there is nothing to take back.

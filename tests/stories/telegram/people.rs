@@ -106,6 +106,36 @@ async fn an_approver_takes_back_what_they_decided_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn an_approver_gives_no_reason_in_the_place_of_who_rejected() {
+    let kim = 2002;
+    let stage = Stage::new(On::Phone).set("telegram", "approvers = [2002]").variable("TELEGRAM_BOT_TOKEN", "1:test");
+    let (mut o, telegram) = stage.start_on_telegram(NOON, |_| {}).await;
+    let fake = telegram.fake.clone();
+    fake.person(kim, "Kim");
+    let group = fake.group("Central Perk", &[OWNER, kim]);
+    let listed = telegram.followed(o.clock(), |options| {
+        options.chats = vec![group];
+        options.people.push((kim, false));
+    });
+    o.changes_front(std::sync::Arc::new(listed)).await;
+    fake.says(OWNER, group, "/queue add Build workout dashboard | 5h | feature");
+    o.hears_all().await;
+    let card = fake.bot_messages(group).pop().unwrap();
+    fake.taps(OWNER, group, card.id, &card.data("✖️ Reject"));
+    o.hears_all().await;
+    fake.replies(kim, group, card.id, "because I say so");
+    o.hears_all().await;
+    let said = fake.bot_messages(group).pop().unwrap();
+    assert!(said.text.contains("Somebody else decided that about #1"), "{}", fake.transcript());
+    fake.says(kim, group, "/undo 1");
+    o.hears_all().await;
+    assert!(o.audited("undone").await.is_empty(), "{}", fake.transcript());
+    assert_eq!(o.audited("rejected").await.len(), 1);
+    o.reads_all();
+    o.finish().await;
+}
+
+#[tokio::test]
 async fn groups_count_only_when_listed_and_commands_have_to_be_meant_for_the_bot() {
     let (mut o, telegram) =
         Stage::new(On::Phone).start_on_telegram(NOON, |options: &mut TelegramOptions| options.chats = vec![]).await;
