@@ -4,8 +4,9 @@ use crate::agent::env_names;
 use crate::chat::Chat;
 use crate::chat::telegram::{self, TelegramOptions};
 use crate::chat::terminal::TERMINAL;
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, TERMINAL_OWNER, Telegram};
+use crate::domain::role::Role;
 use crate::domain::settings::Settings;
 use crate::engine::home::Home;
 use crate::engine::{Engine, Parts, deliver, failpoint, inbound};
@@ -13,7 +14,7 @@ use crate::git::Git;
 use crate::host::probe::{Probe, SystemProbe};
 use crate::runner::LocalRunner;
 use crate::store::outbox::Lane;
-use crate::store::{Store, StoreError, control};
+use crate::store::{Store, StoreError, control, trouble};
 use anyhow::{Context, bail};
 use chrono::TimeDelta;
 use std::path::PathBuf;
@@ -43,7 +44,7 @@ impl Outside {
     pub fn real(config: &Config) -> anyhow::Result<Self> {
         let telegram = config.telegram.as_ref().and_then(Telegram::home_address);
         Ok(Self {
-            clock: Arc::new(crate::clock::SystemClock),
+            clock: Arc::new(SystemClock),
             probe: None,
             exe: std::env::current_exe().context("can't find the path of this program")?,
             home_chat: telegram.unwrap_or_else(|| TERMINAL.into()),
@@ -134,21 +135,28 @@ pub async fn telegram(
     else {
         return Ok(None);
     };
-    let last_alive = {
+    let (last_alive, in_trouble) = {
         let mut conn = engine.store().read().await?;
-        control::last_sign_of_life(&mut conn).await?
+        let troubles = trouble::all(&mut conn).await?;
+        (control::last_sign_of_life(&mut conn).await?, troubles.iter().any(|known| known.chat == telegram::TELEGRAM))
     };
-    let approvers = telegram.places.approvers.iter().filter(|id| **id != owner).map(|id| (*id, false));
+    let known = config.people().into_iter().filter_map(|(who, role)| {
+        let id = who.strip_prefix(telegram::TELEGRAM)?.strip_prefix(':')?.parse().ok()?;
+        (id != owner).then_some((id, role == Role::Owner))
+    });
     let options = TelegramOptions {
         token: telegram.token.expose().to_owned(),
         api_url: telegram.api_url.clone(),
         chats: telegram.places.chats.clone(),
-        people: std::iter::once((owner, true)).chain(approvers).collect(),
+        people: std::iter::once((owner, true)).chain(known).collect(),
         last_alive: last_alive.filter(|_| !rehearses),
         taps_live: if rehearses { TimeDelta::days(36_500) } else { telegram::TAPS_LIVE },
         poll: telegram::POLL,
+        slack: telegram::SLACK,
         request: telegram::REQUEST,
         unit: Duration::from_secs(1),
+        rests: Arc::new(SystemClock),
+        in_trouble,
         pace: telegram::PACE,
         clock,
     };

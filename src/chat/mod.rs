@@ -85,8 +85,17 @@ pub enum What {
         /// Since when.
         since: DateTime<Utc>,
     },
-    /// Nobody did anything: something is wrong that only the owner can mend, said in whole sentences.
+    /// Nobody did anything: something is wrong that only the owner can mend, said in whole sentences. They are told.
     Alarm(String),
+    /// Nobody did anything: nothing comes in from the platform. That is kept on record for whoever asks.
+    Trouble {
+        /// Since when.
+        since: DateTime<Utc>,
+        /// Why, and what to do, for the owner.
+        why: String,
+    },
+    /// Nobody did anything: what was wrong with the platform is over.
+    Well,
     /// The chat can be reached again after it could not.
     Reachable,
     /// Something this front-end makes nothing of.

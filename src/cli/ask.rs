@@ -20,18 +20,22 @@ const PAGE: RenderOptions = RenderOptions { width: 100, color: false };
 pub(super) async fn ask(config: &Config, text: String, json: bool) -> anyhow::Result<ExitCode> {
     let engine = app::engine(config, Outside::real(config)?).await?;
     let mut reply = answer(&engine, &text).await?;
-    if text == "/status" && !OnlyOne::is_taken(engine.home()) {
-        reply.message.closing = "The bot is not running; start it with: overnight run".into();
+    // What only a running bot goes on with, or tells of.
+    let needs_it = ["/status", "/run", "/stop", "/keep"].iter().any(|word| text.split(' ').next() == Some(word));
+    if needs_it && !reply.refused && !OnlyOne::is_taken(engine.home()) {
+        reply.message.closing =
+            format!("{}\nThe bot is not running; start it with: overnight run", reply.message.closing).trim().into();
         reply.data["bot_running"] = false.into();
     }
     print(&reply, json)
 }
 
-/// Does one command in its own transaction.
+/// Does one command, the quick part of it in its own transaction.
 pub(super) async fn answer(engine: &Engine, text: &str) -> anyhow::Result<Reply> {
-    let mut tx = engine.store().begin().await?;
     let asker = Asker { who: LOCAL_OWNER, role: Role::Owner, tapped: false };
-    let reply = inbound::typed(engine, &mut tx, asker, text, engine.now()).await?;
+    let said = inbound::hear(engine, asker, text).await?;
+    let mut tx = engine.store().begin().await?;
+    let reply = said.answered(engine, &mut tx, asker, engine.now()).await?;
     tx.commit().await?;
     Ok(reply)
 }

@@ -19,7 +19,8 @@ Examples:
 
 pub(super) const RUN: &str = "\
 Examples:
-  overnight run
+  overnight run               the bot, until Ctrl-C
+  overnight run 12            the bot that runs already builds #12 now
   overnight run --rehearse-from 2026-03-14T22:55:00Z --speed 60
                               a night in nine minutes; builds take the time they take";
 
@@ -44,12 +45,25 @@ Examples:
   overnight queue add \"Optimize the report query\" \"It takes 9 s\" 4.0 \"Performance optimization\" HIGH
   overnight queue add \"Document the API\" --in documentation --estimate 2 --project app
   overnight queue list locked
+  overnight queue list --page 2
   overnight queue edit 3 --estimate 2
   overnight queue drop 3 4";
 
 pub(super) const APPROVE: &str = "Example:\n  overnight approve 3 5";
 
 pub(super) const REJECT: &str = "Example:\n  overnight reject 3 too early";
+
+pub(super) const UNDO: &str = "Example:\n  overnight undo 3";
+
+pub(super) const SNOOZE: &str = "Example:\n  overnight snooze 3";
+
+pub(super) const STOP: &str = "Examples:\n  overnight stop 12\n  overnight stop all";
+
+pub(super) const RETRY: &str = "Example:\n  overnight retry 12";
+
+pub(super) const KEEP: &str = "Examples:\n  overnight keep\n  overnight keep 11:30";
+
+pub(super) const REVIEW: &str = "Example:\n  overnight review";
 
 pub(super) const STATUS: &str = "Examples:\n  overnight status\n  overnight status --json";
 

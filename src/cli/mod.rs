@@ -54,7 +54,8 @@ enum Command {
     /// Whether tonight will work, and what to do where it will not; also why last night was as it was
     #[command(after_help = examples::DOCTOR)]
     Doctor(doctor::DoctorArgs),
-    /// The bot: chat, nightly scheduler, morning brief. Ctrl-C ends it; builds go on and are found again
+    /// The bot: chat, nightly scheduler, morning brief. Ctrl-C ends it; builds go on and are found again. With a task's
+    /// number: the bot that runs already builds it now
     #[command(after_help = examples::RUN)]
     Run(run::RunArgs),
     /// Live one night in half a minute, in a temporary folder, with real builds
@@ -84,6 +85,40 @@ enum Command {
         /// Why
         reason: Vec<String>,
     },
+    /// Take back the last decision about a task: an approval until its build starts, a rejection or a drop
+    #[command(after_help = examples::UNDO)]
+    Undo {
+        /// Task number
+        task: i64,
+    },
+    /// Leave a locked task out of the next brief
+    #[command(after_help = examples::SNOOZE)]
+    Snooze {
+        /// Task number
+        task: i64,
+    },
+    /// End a running build, or all of them; what was done is kept
+    #[command(after_help = examples::STOP)]
+    Stop {
+        /// Task number, or all
+        #[arg(value_name = "TASK|all", value_parser = task_or_all)]
+        what: String,
+    },
+    /// Queue a task again
+    #[command(after_help = examples::RETRY)]
+    Retry {
+        /// Task number
+        task: i64,
+    },
+    /// Go on building after the morning brief
+    #[command(after_help = examples::KEEP)]
+    Keep {
+        /// Until this local time, such as 11:30 [default: as configured]
+        until: Option<String>,
+    },
+    /// What is ready to be looked at, with the commands that fetch it
+    #[command(after_help = examples::REVIEW)]
+    Review,
     /// What is going on now
     #[command(after_help = examples::STATUS)]
     Status,
@@ -178,11 +213,18 @@ pub fn main() -> ExitCode {
     let text = |text: String| ask::ask(&config, text, json);
     finish(match cli.command {
         Command::Init(args) => blocking(init::init(&config, &overrides, *args)),
+        Command::Run(run::RunArgs { task: Some(task), .. }) => blocking(text(format!("/run {task}"))),
         Command::Run(args) => blocking(run::run(&config, args)),
         Command::Start => blocking(start::start(&config)),
         Command::Queue(command) => blocking(queue::queue(&config, *command, json)),
         Command::Approve { tasks } => blocking(text(format!("/approve {}", numbers(&tasks)))),
         Command::Reject { task, reason } => blocking(text(format!("/reject {task} {}", reason.join(" ")))),
+        Command::Undo { task } => blocking(text(format!("/undo {task}"))),
+        Command::Snooze { task } => blocking(text(format!("/snooze {task}"))),
+        Command::Stop { what } => blocking(text(format!("/stop {what}"))),
+        Command::Retry { task } => blocking(text(format!("/retry {task}"))),
+        Command::Keep { until } => blocking(text(format!("/keep {}", until.unwrap_or_default()))),
+        Command::Review => blocking(text("/review".into())),
         Command::Status => blocking(text("/status".into())),
         Command::IsOvernight => Ok(is_overnight::is_overnight(&config, json)),
         Command::Report => blocking(ask::report(&config, json)),
@@ -198,6 +240,11 @@ pub fn main() -> ExitCode {
         | Command::Completions { .. }
         | Command::Supervise { .. } => Ok(ExitCode::SUCCESS),
     })
+}
+
+fn task_or_all(text: &str) -> Result<String, String> {
+    let known = text == "all" || text.parse::<i64>().is_ok();
+    if known { Ok(text.to_owned()) } else { Err("a task's number, or all".into()) }
 }
 
 fn numbers(tasks: &[i64]) -> String {

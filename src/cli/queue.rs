@@ -23,6 +23,9 @@ pub(super) enum QueueCommand {
     List {
         /// Only these: locked, ready, a category, a priority, a project
         filter: Option<String>,
+        /// Which page, as people count them
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+        page: u16,
     },
     /// One task in full
     Show {
@@ -100,7 +103,7 @@ pub(super) struct Fields {
 /// Does one queue command.
 pub(super) async fn queue(config: &Config, command: QueueCommand, json: bool) -> anyhow::Result<ExitCode> {
     let command = match command {
-        QueueCommand::List { filter } => Command::QueueList { filter, page: 0 },
+        QueueCommand::List { filter, page } => Command::QueueList { filter, page: usize::from(page) - 1 },
         QueueCommand::Show { task } => Command::QueueShow(TaskId(task)),
         QueueCommand::Drop { tasks } => Command::QueueDrop(tasks.into_iter().map(TaskId).collect()),
         QueueCommand::Edit { task, fields, title, details } => {

@@ -16,6 +16,9 @@ use tracing_appender::rolling::{RollingFileAppender, Rotation};
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
+    /// Not the bot: have the one that runs build this task now instead of tonight
+    #[arg(conflicts_with_all = ["rehearse_from", "speed"])]
+    pub(super) task: Option<i64>,
     /// Rehearse: begin at this moment instead of now (RFC 3339)
     #[arg(long, value_name = "TIME", requires = "speed")]
     rehearse_from: Option<DateTime<Utc>>,

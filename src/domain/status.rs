@@ -55,6 +55,8 @@ pub struct StatusFacts {
     pub resources: Vec<String>,
     /// The next night that is not left out.
     pub next_night: Night,
+    /// What stands between the owner and the bot: which chat, since when, and why.
+    pub chat_trouble: Vec<(String, DateTime<Utc>, String)>,
 }
 
 /// The answer to `/status`.
@@ -67,7 +69,12 @@ pub fn status(facts: &StatusFacts) -> Message {
     let ended: Vec<Item> = facts.builds.iter().filter(over).map(|b| ended(b, facts)).collect();
     let resources = facts.resources.iter().map(|line| Item::new("", plain(line, 120))).collect();
     let blocked = facts.permits_blocked.iter().map(|why| Item::new("⏸️", plain(why, 200))).collect();
+    let trouble = facts.chat_trouble.iter().map(|(chat, since, why)| {
+        let since = since.with_timezone(&facts.zone).format("%a %H:%M");
+        Item::new("", format!("{} since {since}", plain(chat, 80))).evidence(plain(why, 300))
+    });
     Message::line(verdict(facts))
+        .section("📵 Out of reach", trouble.collect())
         .section(format!("🔨 Building ({} of {})", running.len(), facts.permits_max), capped(running, 0))
         .section("🅿️ Parked", capped(parked, 0))
         .section("🏁 Ended tonight", capped(ended, 0))

@@ -13,7 +13,7 @@ use crate::chat::{Chat, MessageRef, Outgoing, SendError};
 use crate::domain::message::Message;
 use crate::domain::words::clock;
 use crate::store::outbox::{self, Due, Lane};
-use crate::store::{Conn, StoreError, audit};
+use crate::store::{Conn, StoreError, audit, trouble};
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// The first retry waits this long, each further one twice as long, up to [`LONGEST_WAIT`].
@@ -92,7 +92,10 @@ async fn record(engine: &Engine, due: &Due, sent: Result<MessageRef, SendError>)
     let now = engine.now();
     let mut tx = engine.store().begin().await?;
     match sent {
-        Ok(shown) => outbox::sent(&mut tx, due, &shown.0, now).await?,
+        Ok(shown) => {
+            outbox::sent(&mut tx, due, &shown.0, now).await?;
+            trouble::clear(&mut tx, &due.chat).await?;
+        }
         Err(SendError::Permanent(why)) => {
             let text = format!("{} can't be shown in {}: {why}", due.key, due.chat);
             audit::append(&mut tx, now, "chat", "gone", None, &text).await?;
@@ -122,6 +125,7 @@ async fn unreachable(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let text = format!("{} can't be reached: {why}", due.chat);
+    trouble::set(conn, &due.chat, &format!("nothing can be sent there: {why}"), now, false).await?;
     let lost = outbox::give_up_all_but_briefs(conn, &due.chat, why).await?;
     if due.is_brief() {
         outbox::put_off(conn, due, why, due.maybe_sent, now + KNOCK).await?;

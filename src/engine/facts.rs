@@ -9,7 +9,9 @@ use crate::domain::session::Session;
 use crate::domain::status::StatusFacts;
 use crate::domain::task::Task;
 use crate::domain::test_output::speed;
-use crate::store::{Conn, StoreError, builds, checks, control, health, providers, runs, sessions, snapshot, tasks};
+use crate::store::{
+    Conn, StoreError, builds, checks, control, health, providers, runs, sessions, snapshot, tasks, trouble,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
 
@@ -275,6 +277,7 @@ pub async fn status(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Res
             .collect(),
         resources: resources(engine, &world),
         next_night: next_night(&world, now),
+        chat_trouble: trouble::all(conn).await?.into_iter().map(|t| (t.chat, t.since, t.why)).collect(),
         locked: u32::try_from(locked(&world).len()).unwrap_or(u32::MAX),
         session,
     })

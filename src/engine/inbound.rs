@@ -4,25 +4,33 @@
 //! in between only means that it is handled after the restart.
 
 use super::reply::{Asker, Reply};
-use super::{Engine, commands, failpoint, taps};
-use crate::chat::command::{ParseContext, parse};
+use super::strangers::{self, Kept};
+use super::{Engine, commands, failpoint, late, reach, taps};
+use crate::chat::command::{Command, ParseContext, ParseError, parse};
 use crate::chat::{Incoming, What};
 use crate::domain::message::Message;
-use crate::domain::words::capital;
-use crate::store::{Conn, StoreError, audit, inbox, outbox, tasks};
+use crate::store::{Conn, StoreError, audit, inbox, outbox, tasks, trouble};
 use chrono::{DateTime, Utc};
 
-/// Keeps an update. False if this exact one was kept before.
+/// Keeps an update. False if this exact one was kept before, or if it is one too many of somebody who is not known.
 pub async fn store(engine: &Engine, platform: &str, incoming: &Incoming) -> Result<bool, StoreError> {
-    let body = serde_json::to_string(incoming).map_err(|error| StoreError::BadRow(error.to_string()))?;
     let chat = incoming.chat.as_deref().unwrap_or(platform);
     let mut tx = engine.store().begin().await?;
-    let new = inbox::insert(&mut tx, chat, &incoming.key, &body, engine.now()).await?;
+    let new = match strangers::admit(engine, &mut tx, incoming).await? {
+        Kept::Whole(incoming) => keep(&mut tx, chat, incoming, engine.now()).await?,
+        Kept::Shortened(incoming) => keep(&mut tx, chat, &incoming, engine.now()).await?,
+        Kept::Nothing => false,
+    };
     failpoint::pass("before update stored");
     tx.commit().await?;
     failpoint::pass("update stored");
     engine.wake();
     Ok(new)
+}
+
+async fn keep(conn: &mut Conn, chat: &str, incoming: &Incoming, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    let body = serde_json::to_string(incoming).map_err(|error| StoreError::BadRow(error.to_string()))?;
+    inbox::insert(conn, chat, &incoming.key, &body, now).await
 }
 
 /// Handles every stored update, oldest first.
@@ -81,6 +89,18 @@ fn reply_key(stored: &inbox::Stored) -> String {
 async fn handle(engine: &Engine, stored: &inbox::Stored, now: DateTime<Utc>) -> Result<(), StoreError> {
     let incoming: Incoming =
         serde_json::from_str(&stored.body).map_err(|error| StoreError::BadRow(error.to_string()))?;
+    let role = engine.parts.people.get(&incoming.sender);
+    let asker = role.map(|role| Asker {
+        who: incoming.sender.as_str(),
+        role: *role,
+        tapped: matches!(incoming.what, What::Tap { .. }),
+    });
+    let said = match (&incoming.what, asker) {
+        (What::Text(text), Some(asker)) => {
+            Some(heard(engine, asker, text, late::since(&incoming, now).is_some()).await?)
+        }
+        _ => None,
+    };
     let mut tx = engine.store().begin().await?;
     if incoming.what == What::Other {
         inbox::handled(&mut tx, stored.id, None, now).await?;
@@ -89,15 +109,15 @@ async fn handle(engine: &Engine, stored: &inbox::Stored, now: DateTime<Utc>) -> 
     }
     let reply = if let What::Outage { since } = incoming.what {
         commands::after_outage(engine, &mut tx, since, now).await?
-    } else if let What::Alarm(text) = &incoming.what {
-        audit::append(&mut tx, now, "chat", "alarm", None, text).await?;
-        // One of the few things that may wake somebody: until it is mended nothing they say arrives.
-        let message = Message::line("🚨 I may not hear you").intro(capital(text));
-        outbox::say(&mut tx, &stored.chat, &format!("alarm:{}", stored.id), &message, false, now).await?;
+    } else if matches!(incoming.what, What::Alarm(_) | What::Trouble { .. } | What::Well) {
+        reach::note(engine, &mut tx, stored, &incoming, now).await?;
         Reply::default()
-    } else if let Some(role) = engine.parts.people.get(&incoming.sender) {
-        let asker = Asker { who: &incoming.sender, role: *role, tapped: matches!(incoming.what, What::Tap { .. }) };
-        answer(engine, &mut tx, asker, stored, &incoming, now).await?
+    } else if let Some(asker) = asker {
+        let mut reply = answer(engine, &mut tx, asker, stored, &incoming, said, now).await?;
+        if let Some(written) = late::since(&incoming, now) {
+            late::note(&mut reply, written, engine.settings().schedule.zone);
+        }
+        reply
     } else {
         let text = format!("a message from {:?}, who is not known here, was left unanswered", incoming.sender);
         audit::append(&mut tx, now, &incoming.sender, "stranger", None, &text).await?;
@@ -125,6 +145,7 @@ async fn answer(
     asker: Asker<'_>,
     stored: &inbox::Stored,
     incoming: &Incoming,
+    said: Option<Said>,
     now: DateTime<Utc>,
 ) -> Result<Reply, StoreError> {
     let chat = stored.chat.as_str();
@@ -136,7 +157,10 @@ async fn answer(
             {
                 return Ok(reply);
             }
-            typed(engine, conn, asker, text, now).await
+            match said {
+                Some(said) => said.answered(engine, conn, asker, now).await,
+                None => typed(engine, conn, asker, text, now).await,
+            }
         }
         What::Data { title, text, from } => commands::data(engine, conn, asker, title, text, from, now).await,
         What::Unreadable { what, why, text } => commands::unreadable(engine, conn, asker, what, why, text, now).await,
@@ -150,9 +174,10 @@ async fn answer(
         What::Tap { button, .. } => taps::tapped(engine, conn, asker, chat, button, now).await,
         What::Reachable => {
             outbox::reachable(conn, chat, now).await?;
+            trouble::clear(conn, chat).await?;
             Ok(Reply::default())
         }
-        What::Outage { .. } | What::Alarm(_) | What::Other => Ok(Reply::default()),
+        What::Outage { .. } | What::Alarm(_) | What::Trouble { .. } | What::Well | What::Other => Ok(Reply::default()),
     }
 }
 
@@ -188,7 +213,47 @@ async fn say_reply(
     Ok(())
 }
 
-/// Parses and does what a text asks for.
+/// A text that was read, with what had to be done before the transaction that answers it.
+pub enum Said {
+    /// A command.
+    Command(commands::Prepared),
+    /// The answer is clear already.
+    Refused(Reply),
+}
+
+/// Reads a text, and does what of it takes time: nobody else can write while a transaction is open.
+pub async fn hear(engine: &Engine, asker: Asker<'_>, text: &str) -> Result<Said, StoreError> {
+    heard(engine, asker, text, false).await
+}
+
+async fn heard(engine: &Engine, asker: Asker<'_>, text: &str, late: bool) -> Result<Said, StoreError> {
+    let command = match read(engine, text) {
+        Ok(command) => command,
+        Err(error) => return Ok(Said::Refused(Reply::refuse(error.message))),
+    };
+    match late::refuse(&command).filter(|_| late) {
+        Some(refusal) => Ok(Said::Refused(refusal)),
+        None => Ok(Said::Command(commands::prepare(engine, asker, command).await?)),
+    }
+}
+
+impl Said {
+    /// Does the rest in its transaction and answers.
+    pub async fn answered(
+        self,
+        engine: &Engine,
+        conn: &mut Conn,
+        asker: Asker<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Reply, StoreError> {
+        match self {
+            Self::Command(prepared) => commands::finish(engine, conn, asker, prepared, now).await,
+            Self::Refused(reply) => Ok(reply),
+        }
+    }
+}
+
+/// Parses and does what a text asks for that takes no time, such as the edit behind a button.
 pub async fn typed(
     engine: &Engine,
     conn: &mut Conn,
@@ -196,11 +261,15 @@ pub async fn typed(
     text: &str,
     now: DateTime<Utc>,
 ) -> Result<Reply, StoreError> {
-    let (projects, agents) = names(engine);
-    match parse(text, &ParseContext { projects: &projects, agents: &agents }) {
+    match read(engine, text) {
         Ok(command) => commands::execute(engine, conn, asker, command, now).await,
         Err(error) => Ok(Reply::refuse(error.message)),
     }
+}
+
+fn read(engine: &Engine, text: &str) -> Result<Command, ParseError> {
+    let (projects, agents) = names(engine);
+    parse(text, &ParseContext { projects: &projects, agents: &agents })
 }
 
 /// Names the parser recognises: projects and agents.

@@ -8,6 +8,7 @@
 //! - `effects`: work that takes time, in the background, each ending in a recorded fact.
 //! - `runs`: launching and watching supervised commands; `spec`: what exactly they execute; `rounds`: what an agent's
 //!   output means.
+//! - `strangers`: who is not known; `late`: what was written long ago; `reach`: trouble with a platform.
 //! - [`deliver`]: outbox → chat; [`say`]: what is said unasked; `card`: a task's card.
 //! - `picture`: the night as PNG, for the brief.
 //! - `fence`: what the commands of builds may reach; `room`: the home folder they have.
@@ -23,14 +24,17 @@ mod fence;
 mod garbage;
 pub mod home;
 pub mod inbound;
+mod late;
 mod perform;
 mod picture;
+mod reach;
 pub mod reply;
 mod room;
 mod rounds;
 mod runs;
 pub mod say;
 mod spec;
+mod strangers;
 mod taps;
 
 use crate::clock::Clock;

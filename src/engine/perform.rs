@@ -1,7 +1,7 @@
 //! One action → one transaction, or one effect begun. Nothing is decided here: what is written was planned, and every
 //! write names the state it expects.
 
-use super::{Engine, card, effects, failpoint, garbage, picture, runs, say};
+use super::{Engine, card, effects, failpoint, garbage, picture, runs, say, strangers};
 use crate::domain::build::{CheckPurpose, Outcome, RunOwner, StopReason, Wait};
 use crate::domain::id::{BuildId, SessionId, TaskId};
 use crate::domain::message::Attachment;
@@ -258,6 +258,7 @@ async fn take_sample(engine: &Engine) -> Result<(), StoreError> {
         )
         .await?;
     }
+    strangers::tell_left_out(engine, &mut tx, now).await?;
     failpoint::pass("before sample commit");
     tx.commit().await?;
     Ok(())

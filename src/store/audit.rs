@@ -94,6 +94,19 @@ pub async fn of_task(conn: &mut Conn, task: TaskId, limit: i64) -> Result<Vec<En
     entries(rows)
 }
 
+/// Who last took one of these kinds of decision about a task.
+pub async fn last_actor(conn: &mut Conn, task: TaskId, kinds: [&str; 2]) -> Result<Option<String>, StoreError> {
+    let [one, other] = kinds;
+    Ok(sqlx::query_scalar!(
+        "SELECT actor FROM audit WHERE task_id = ? AND kind IN (?, ?) ORDER BY id DESC LIMIT 1",
+        task.0,
+        one,
+        other
+    )
+    .fetch_optional(conn)
+    .await?)
+}
+
 /// Writes down a mutation of a repository or of the owner's files before it happens. Returns its row: that of the same
 /// mutation, announced before an interruption and not seen to have happened, if there is one.
 pub async fn operation(

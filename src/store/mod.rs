@@ -18,7 +18,9 @@ pub mod providers;
 pub mod runs;
 pub mod sessions;
 pub mod snapshot;
+pub mod strangers;
 pub mod tasks;
+pub mod trouble;
 
 use chrono::{DateTime, Utc};
 use sqlx::migrate::MigrateError;

@@ -113,6 +113,9 @@ enum Order {
         milliseconds: Option<u64>,
     },
     Heal {},
+    Webhook {
+        url: String,
+    },
     Outage {
         milliseconds: u64,
     },
@@ -244,6 +247,7 @@ fn set(world: &mut World, order: Order) -> Result<Value, String> {
             world.faults.queue(method.as_deref(), times, fault);
         }
         Order::Heal {} => world.faults.clear(),
+        Order::Webhook { url } => world.webhook = url,
         Order::Outage { milliseconds } => world.outage = Some(Duration::from_millis(milliseconds)),
         Order::Batch { kind, milliseconds } => world.queue.disturb(match kind.as_str() {
             "twice" => Batch::Twice,

@@ -73,9 +73,10 @@ impl World {
         match call.method.as_str() {
             "getMe" => Ok(self.me()),
             "getWebhookInfo" => Ok(json!({
-                "url": "", "has_custom_certificate": false, "pending_update_count": self.queue.unconfirmed().len(),
+                "url": self.webhook, "has_custom_certificate": false, "pending_update_count": self.queue.unconfirmed().len(),
             })),
             "deleteWebhook" => {
+                self.webhook.clear();
                 if call.is("drop_pending_updates") {
                     self.queue.clear();
                 }

@@ -13,7 +13,7 @@
 //! **Stricter than Telegram:** unknown fields and numbers in strings (in JSON) are refused; what Telegram silently repairs
 //! (more than 100 entities, a link to nothing, markup inside `code`) is a violation; parameters without an effect here too.
 //!
-//! **Not simulated:** webhooks, inline mode, business accounts, rich and ephemeral messages, albums, Markdown, thumbnails,
+//! **Not simulated:** what a webhook gets, inline mode, business accounts, rich and ephemeral messages, albums, Markdown, thumbnails,
 //! files by address, entities Telegram finds by itself (but a command's), privacy mode (the bot reads everything in its
 //! groups), rights of administrators, limits of 20 a minute a group and 30 a second overall, service messages about pins.
 //! The wording of refusals is Telegram's where a client could look at it (blocked, moved, not modified, too old, too long,

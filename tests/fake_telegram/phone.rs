@@ -205,6 +205,11 @@ impl FakeTelegram {
         self.shared.change(|world| world.faults.clear());
     }
 
+    /// Another program has the updates sent to this address.
+    pub(crate) fn hooks(&self, url: &str) {
+        self.shared.change(|world| url.clone_into(&mut world.webhook));
+    }
+
     /// What happens to the next updates that are handed out.
     pub(crate) fn disturbs(&self, batch: Batch) {
         self.shared.change(|world| world.queue.disturb(batch));

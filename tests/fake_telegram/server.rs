@@ -228,6 +228,10 @@ async fn poll(shared: &Shared, call: &Call) -> Answer {
         changes.borrow_and_update();
         let found = shared.look(|world| {
             let now = world.now();
+            if !world.webhook.is_empty() {
+                let why = "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first";
+                return Err(Refusal::new(409, format!("Conflict: {why}")));
+            }
             world.queue.look(poll, now)
         })?;
         let until = match found {

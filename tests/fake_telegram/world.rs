@@ -31,6 +31,8 @@ pub(crate) struct World {
     pub(crate) faults: Faults,
     /// What a send, and perhaps an edit, has to wait for in one chat.
     pub(crate) pace: Option<Pace>,
+    /// Where another program has the updates sent: polls are refused meanwhile.
+    pub(crate) webhook: String,
     /// How long the server shall be gone, from about now.
     pub(crate) outage: Option<Duration>,
     next: i64,
@@ -132,6 +134,7 @@ impl World {
             violations: Vec::new(),
             faults: Faults::default(),
             pace: None,
+            webhook: String::new(),
             outage: None,
             next: 0,
         }

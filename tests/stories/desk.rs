@@ -38,8 +38,9 @@ impl Ran {
     }
 
     #[track_caller]
-    pub(crate) fn says(&self, words: &str) {
+    pub(crate) fn says(&self, words: &str) -> &Self {
         assert!(self.out.contains(words) || self.err.contains(words), "no {words:?} in\n{}\n{}", self.out, self.err);
+        self
     }
 
     #[track_caller]

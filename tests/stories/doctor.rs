@@ -269,6 +269,27 @@ async fn telegram_that_does_not_work_is_told() {
 }
 
 #[tokio::test]
+async fn what_the_bot_met_on_the_way_to_its_owner_is_told() {
+    use overnight::store::{Store, trouble};
+    let desk = set_up();
+    desk.overnight(&["status"]).await.ended(0).never_says("📵");
+    desk.doctor().await.has_no("by the bot's record");
+    let store = Store::open(&desk.path(HOME)).await.expect("a database");
+    let mut tx = store.begin().await.expect("a transaction");
+    let since = "2026-03-14T21:10:00Z".parse().expect("a time");
+    trouble::set(&mut tx, "telegram", "another program reads this bot's messages", since, true).await.expect("kept");
+    trouble::set(&mut tx, "telegram:7", "blocked", since, false).await.expect("kept");
+    tx.commit().await.expect("kept");
+    store.close().await;
+    let found = desk.doctor().await;
+    found.has("bad", "telegram since Sat 22:10: another program reads this bot's messages", "once it is over");
+    found.has("bad", "telegram:7 since Sat 22:10: blocked", "press Start");
+    let status = desk.overnight(&["status"]).await.ended(0);
+    status.says("📵 Out of reach").says("telegram since Sat 22:10").says("telegram:7 since Sat 22:10");
+    status.says("another program reads this bot's messages");
+}
+
+#[tokio::test]
 async fn a_webhook_and_a_wrong_clock_are_told() {
     let hooked = Hooked::start().await;
     let mut desk = set_up();

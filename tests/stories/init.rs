@@ -1,7 +1,7 @@
 //! `overnight init` by flags: what it makes, what it leaves alone, and how it is claimed. Questions on a terminal are
 //! asked in tests/live/setup_in_tmux.
 
-use crate::desk::{Desk, Hooked, Running, shown};
+use crate::desk::{Desk, Running, shown};
 use crate::fake_telegram::FakeTelegram;
 use crate::fake_telegram::faults::Fault;
 use crate::harness::bytes_of;
@@ -296,21 +296,47 @@ async fn an_outage_during_the_claim_is_waited_out() {
 
 #[tokio::test]
 async fn a_webhook_and_another_program_that_polls_are_told_before_a_code_is_shown() {
-    let hooked = Hooked::start().await;
-    let mut desk = Desk::new();
-    desk.sets("TELEGRAM_API_URL", &hooked.url).sets("TELEGRAM_BOT_TOKEN", "1:abcd");
-    let ran = desk.overnight(&with(&["--claim"])).await.ended(1);
-    ran.says("a webhook is set for the bot");
-    ran.never_says("t.me");
-
     let telegram = FakeTelegram::start().await;
+    telegram.person(7, "Ann");
+    let mut desk = Desk::new();
     online(&mut desk, &telegram);
+    telegram.hooks("https://hooks.example.org/secret");
+    for claims in [&["--claim"][..], &["--owner", "7"]] {
+        let ran = desk.overnight(&with(claims)).await.ended(1);
+        ran.says("Its messages go to a webhook at hooks.example.org;").says("a webhook is set for the bot");
+        ran.never_says("t.me");
+        ran.never_says("/secret");
+    }
+    assert_eq!(telegram.requests("deleteWebhook"), 0, "nobody said that it may be taken away");
+    assert!(!desk.has("user/.overnight/.env"));
+
+    telegram.hooks("");
     let conflict = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running";
     telegram.fails(Some("getUpdates"), 1, Fault::status(409, conflict));
     let ran = desk.overnight(&with(&["--claim"])).await.ended(1);
     ran.says("another program polls this bot");
     ran.never_says("t.me");
     assert!(!desk.has("user/.overnight/.env"));
+}
+
+#[tokio::test]
+async fn a_webhook_is_taken_away_where_that_was_said_and_what_waits_is_kept() {
+    let telegram = FakeTelegram::start().await;
+    telegram.person(7, "Ann");
+    telegram.person(9, "Chatty");
+    telegram.says(9, 9, "hello?");
+    telegram.hooks("https://hooks.example.org/secret");
+    let mut desk = Desk::new();
+    online(&mut desk, &telegram);
+    let mut init = desk.starts(&with(&["--claim", "--remove-webhook"]));
+    init.line("the webhook is taken away").await;
+    let right = code(&mut init).await;
+    telegram.says(7, 7, &format!("/start {right}"));
+    assert_eq!(init.ends().await.0, Some(0));
+    assert_eq!(load(&desk).telegram.expect("Telegram").owner, Some(7));
+    assert_eq!(telegram.requests("deleteWebhook"), 1);
+    assert_eq!(telegram.unconfirmed().len(), 2, "what waited is kept for the bot");
+    desk.overnight(&["init", "--no-telegram", "--remove-webhook"]).await.ended(2);
 }
 
 #[tokio::test]

@@ -43,6 +43,7 @@ const EXCEPTIONS: [(&str, &str, &str); 18] = [
     ("cli/demo/", "chat", "the demo types into a terminal chat and shows what it says"),
     ("cli/demo/", "host", "the demo's machine is scripted, so that a shortage can be shown"),
     ("cli/demo/", "store", "the demo ends when its brief is out, and lists the night's commits"),
+    ("cli/init/", "chat", "one way to a Bot API server, for the bot and for setting it up"),
     ("cli/init/", "git", "a project's commands are tried in a clone made as builds get theirs"),
     ("cli/init/", "host", "the files it makes are written whole or not at all"),
     ("cli/doctor/", "git", "git and the projects' repositories are looked at as the night will"),

@@ -158,3 +158,79 @@ async fn other_writers_are_noticed() {
     assert!(watch.changed().await.unwrap());
     assert!(!watch.changed().await.unwrap());
 }
+
+/// Every row of every table, as text.
+async fn dump(tx: &mut overnight::store::Tx) -> std::collections::BTreeMap<String, Vec<String>> {
+    let tables: Vec<String> =
+        sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_sqlx*'")
+            .fetch_all(&mut **tx)
+            .await
+            .unwrap();
+    let mut all = std::collections::BTreeMap::new();
+    for table in tables {
+        let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?)")
+            .bind(&table)
+            .fetch_all(&mut **tx)
+            .await
+            .unwrap();
+        let quoted = columns.iter().map(|column| format!("quote({column:?})")).collect::<Vec<_>>().join(" || '|' || ");
+        let rows = sqlx::AssertSqlSafe(format!("SELECT {quoted} FROM {table} ORDER BY 1"));
+        all.insert(table, sqlx::query_scalar(rows).fetch_all(&mut **tx).await.unwrap());
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_database_from_before_strangers_were_counted_keeps_every_row() {
+    use sqlx::Connection;
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join(overnight::store::FILE);
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let mut old = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let mut first = sqlx::migrate!();
+    first.migrations = first.migrations.iter().take(2).cloned().collect();
+    first.run(&mut old).await.unwrap();
+    sqlx::raw_sql(
+        "INSERT INTO meta VALUES ('installed_at', '1');
+         INSERT INTO task (id, title, details, kind, category, priority, estimate_minutes, command, state, revision, source,
+             created_at) VALUES (7, 'Build a dashboard', 'With \"charts\"', 'code', 'new_feature', 'HIGH', 60, '[]', 'open',
+             2, 'owner', 5);
+         INSERT INTO approval (task_id, revision_hash, approver, decided_at) VALUES (7, 'abc', 'telegram:1', 6);
+         INSERT INTO inbox (chat, key, body, received_at) VALUES ('telegram:1', '70',
+             '{\"key\":\"70\",\"sender\":\"telegram\",\"what\":{\"alarm\":\"another program\"},\"at\":\"2026-03-14T21:00:00Z\"}', 8);
+         INSERT INTO outbox (chat, key, message, silent, next_at, created_at) VALUES ('telegram:1', 'card:7:2', '{}', 1, 9, 9);
+         INSERT INTO audit (at, actor, kind, task_id, text) VALUES (6, 'telegram:1', 'approved', 7, 'yes');
+         INSERT INTO sample VALUES (4, '{}');",
+    )
+    .execute(&mut old)
+    .await
+    .unwrap();
+    old.close().await.unwrap();
+
+    let before = {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        let mut tx = pool.begin().await.unwrap();
+        dump(&mut tx).await
+    };
+    let store = Store::open(home.path()).await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    let mut after = dump(&mut tx).await;
+    for new in ["chat_trouble", "stranger"] {
+        assert_eq!(after.remove(new), Some(vec![]), "{new}");
+    }
+    assert_eq!(before, after);
+    assert_eq!(before["task"].len(), 1);
+    assert_eq!(tasks::get(&mut tx, TaskId(7)).await.unwrap().spec.title, "Build a dashboard");
+    let waiting = overnight::store::inbox::next(&mut tx).await.unwrap().unwrap();
+    let kept: overnight::chat::Incoming = serde_json::from_str(&waiting.body).unwrap();
+    assert_eq!(
+        kept.what,
+        overnight::chat::What::Alarm("another program".into()),
+        "what the old version stored is read"
+    );
+    drop(tx);
+    store.close().await;
+    let again = Store::open(home.path()).await.unwrap();
+    assert!(again.quick_check().await.unwrap().is_empty());
+}

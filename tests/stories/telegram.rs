@@ -1,8 +1,11 @@
 //! What only happens on Telegram: its server down, slow or lying, taps, groups, files, people.
 
+mod away;
 mod faults;
 mod people;
+mod strangers;
 mod taps;
+mod trouble;
 
 use crate::fake_telegram::FakeTelegram;
 use crate::harness::{OWNER, On, OnTelegram, Overnight, Stage};

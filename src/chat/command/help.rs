@@ -57,7 +57,8 @@ const TOPICS: &[Topic] = &[
         name: "undo",
         section: DECIDE,
         usage: "/undo 3",
-        what: "Takes back your last decision about a task: an approval until its build starts, a rejection or a drop.",
+        what: "Takes back your last decision about a task: an approval until its build starts, a rejection or a drop. Approvers \
+               take back only their own.",
         examples: &["/undo 3"],
     },
     Topic {
@@ -181,8 +182,10 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// What those may use who may only decide and read.
-const FOR_APPROVERS: [&str; 12] =
-    ["queue", "approve", "reject", "review", "status", "brief", "report", "why", "log", "metrics", "audit", "help"];
+const FOR_APPROVERS: [&str; 13] = [
+    "queue", "approve", "reject", "undo", "review", "status", "brief", "report", "why", "log", "metrics", "audit",
+    "help",
+];
 
 /// The command menu of a phone: name and what it does. `everything` is for the owner.
 pub fn menu(everything: bool) -> Vec<(&'static str, &'static str)> {

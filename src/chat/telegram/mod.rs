@@ -3,24 +3,29 @@
 //! Its dispatcher is not used: it confirms updates that handlers still hold in memory, and a crash would lose them. Here
 //! an update is confirmed by the next poll, which begins only after the last one was stored (see [`Chat::receive`]).
 //!
-//! - `receive`: polling, and updates → [`Incoming`].
+//! - `poll`: polling, and what stands in its way.
+//! - `receive`: updates → [`Incoming`].
 //! - `render`: [`crate::domain::message::Message`] → HTML parts; pure.
 //! - `send`: parts → messages, edits, files, toasts; and what each error means.
 //! - `menu`: the command menu, for those who may use it.
+//! - `connect`: the way to the server, which setting up and checking use too.
 //!
 //! Left out on purpose: webhooks (they need an address on the internet), inline mode, and answering strangers.
 
+mod connect;
 mod menu;
+mod poll;
 mod receive;
 mod render;
 mod send;
 
+pub use connect::bot;
 pub use render::{Part, Rendered, render};
 
 use super::{Chat, Incoming, MessageRef, Outgoing, SendError};
 use crate::clock::Clock;
 use chrono::{DateTime, TimeDelta, Utc};
-use receive::Poller;
+use poll::Poller;
 use send::Sent;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,10 +51,16 @@ pub struct TelegramOptions {
     pub taps_live: TimeDelta,
     /// How long one poll waits for an update.
     pub poll: Duration,
+    /// How much longer than its own time a poll may take before it is given up.
+    pub slack: Duration,
     /// How long one request may take, uploads included.
     pub request: Duration,
     /// What waits after failed polls are counted in: a second.
     pub unit: Duration,
+    /// The clock those waits are taken on.
+    pub rests: Arc<dyn Clock>,
+    /// Whether trouble with the platform is on record that this process did not see.
+    pub in_trouble: bool,
     /// The least time between two messages in one chat, after a few in a row.
     pub pace: Duration,
     /// The time.
@@ -60,10 +71,11 @@ pub struct TelegramOptions {
 pub const TAPS_LIVE: TimeDelta = TimeDelta::seconds(150);
 /// The server clamps longer polls to 50 s.
 pub const POLL: Duration = Duration::from_secs(45);
+/// A poll that is not answered this much later than it should be hangs.
+pub const SLACK: Duration = Duration::from_secs(20);
 /// About a message a second and chat is allowed.
 pub const PACE: Duration = Duration::from_millis(1050);
 
-const CONNECT: Duration = Duration::from_secs(10);
 /// An upload of a large log takes its time.
 pub const REQUEST: Duration = Duration::from_secs(50);
 /// Longer than any request, with the 10 s teloxide waits after a server's error.
@@ -108,35 +120,14 @@ impl Telegram {
     /// # Errors
     /// An address that is none, or no TLS.
     pub fn new(options: TelegramOptions) -> Result<Self, String> {
-        // A longer limit than the poll's own, or every quiet poll would end as an error.
-        let polling = client(options.poll + Duration::from_secs(20))?;
-        let poller = Poller::new(bot(&options, polling)?, options.last_alive);
-        let bot = bot(&options, client(options.request)?)?;
+        let reach = |limit| bot(&options.token, options.api_url.as_deref(), limit);
+        let poller = Poller::new(reach(poll::limit(&options))?, &options);
+        let bot = reach(options.request)?;
         Ok(Self { bot, poller: tokio::sync::Mutex::new(poller), memory: Mutex::default(), options })
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn client(limit: Duration) -> Result<reqwest::Client, String> {
-    reqwest::Client::builder()
-        .connect_timeout(CONNECT)
-        .timeout(limit)
-        .tcp_nodelay(true)
-        .build()
-        .map_err(|error| format!("no HTTP client can be made: {error}"))
-}
-
-fn bot(options: &TelegramOptions, client: reqwest::Client) -> Result<Bot, String> {
-    let bot = Bot::with_client(options.token.clone(), client);
-    match &options.api_url {
-        None => Ok(bot),
-        Some(url) => match reqwest::Url::parse(url) {
-            Ok(url) => Ok(bot.set_api_url(url)),
-            Err(error) => Err(format!("{url:?} is no address of a Bot API server: {error}")),
-        },
     }
 }
 
@@ -149,7 +140,7 @@ impl Chat for Telegram {
     async fn receive(&self) -> Option<Incoming> {
         let mut poller = self.poller.lock().await;
         loop {
-            if let Some(incoming) = poller.waiting.pop_front() {
+            if let Some(incoming) = poller.received(&self.options).await {
                 return Some(incoming);
             }
             // Whatever was handed over is stored by now: the next poll confirms it.

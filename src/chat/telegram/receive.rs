@@ -1,163 +1,31 @@
-//! Polling, and what an update says.
+//! What an update says: Telegram's updates → [`Incoming`].
 //!
-//! The offset confirms only what was stored: it is sent once, after a batch, and never kept. So an id that jumps, in either
-//! direction, hides nothing, and after a restart everything unconfirmed comes again and is recognised by its exact id.
+//! Whoever is not known costs no request: no file of theirs is fetched, and what they sent is not kept as it came.
 
 use super::{TELEGRAM, TelegramOptions};
 use crate::chat::{Incoming, What};
 use crate::domain::task::limits;
 use chrono::{DateTime, Utc};
-use std::collections::VecDeque;
 use std::time::Duration;
+use teloxide::Bot;
 use teloxide::net::Download;
-use teloxide::payloads::GetUpdatesSetters;
 use teloxide::prelude::Requester;
-use teloxide::types::{AllowedUpdate, CallbackQuery, ChatKind, ChatMemberUpdated, Message, Update, UpdateKind};
-use teloxide::{ApiError, Bot, RequestError};
+use teloxide::types::{CallbackQuery, ChatKind, ChatMemberUpdated, Message, Update, UpdateKind};
 
-/// Updates of one poll.
-const BATCH: u8 = 100;
-/// Waits after failed polls, in units: the last one is repeated.
-const WAITS: [u32; 6] = [1, 2, 5, 10, 20, 30];
-/// Another process polls with this token: no use in fighting it.
-const CONFLICT_WAIT: u32 = 30;
-/// The token is refused: only a person can help.
-const REFUSED_WAIT: u32 = 300;
 /// Larger files are not read.
 const FILE_BYTES: u32 = 256 * 1024;
 const FILE_LIMIT: Duration = Duration::from_secs(20);
 
-/// What a bot is told of; all others would only be thrown away.
-const WANTED: [AllowedUpdate; 4] =
-    [AllowedUpdate::Message, AllowedUpdate::EditedMessage, AllowedUpdate::CallbackQuery, AllowedUpdate::MyChatMember];
-
-/// The polling side.
-pub(super) struct Poller {
-    bot: Bot,
-    /// Received and not yet handed over.
-    pub(super) waiting: VecDeque<Incoming>,
-    /// Confirms the last batch, once.
-    offset: Option<i32>,
-    last_completed: Option<DateTime<Utc>>,
-    /// Ids of the last batch.
-    batch: Vec<u32>,
-    /// Polls in a row that brought only what was there before.
-    stuck: usize,
-    failures: usize,
-    /// What was last complained about, so that a long trouble is one line in the log.
-    complaint: String,
+/// Reads updates.
+pub(super) struct Reader {
+    pub(super) bot: Bot,
     /// The bot's own name, without `@`, for commands addressed to it.
-    name: Option<String>,
-    /// Whether the command menu is still to be set.
-    pub(super) should_announce: bool,
+    pub(super) name: Option<String>,
 }
 
-impl Poller {
-    pub(super) fn new(bot: Bot, last_alive: Option<DateTime<Utc>>) -> Self {
-        Self {
-            bot,
-            waiting: VecDeque::new(),
-            offset: None,
-            last_completed: last_alive,
-            batch: Vec::new(),
-            stuck: 0,
-            failures: 0,
-            complaint: String::new(),
-            name: None,
-            should_announce: true,
-        }
-    }
-
-    /// One poll, or one wait after a failure.
-    pub(super) async fn poll(&mut self, options: &TelegramOptions) {
-        if self.name.is_none() {
-            match self.bot.get_me().await {
-                Ok(me) => self.name = Some(me.username().to_lowercase()),
-                Err(error) => return self.failed(&error, options).await,
-            }
-        }
-        let seconds = u32::try_from(options.poll.as_secs()).unwrap_or(45);
-        let mut request = self.bot.get_updates().limit(BATCH).timeout(seconds).allowed_updates(WANTED);
-        request.offset = self.offset;
-        // The client has a limit of its own; this one holds even if that one does not.
-        let polled = tokio::time::timeout(options.poll + Duration::from_mins(1), request).await;
-        match polled {
-            Ok(Ok(updates)) => self.polled(updates, options).await,
-            Ok(Err(error)) => self.failed(&error, options).await,
-            Err(_) => self.wait("no answer to a poll in time", None, options.unit).await,
-        }
-    }
-
-    async fn polled(&mut self, updates: Vec<Update>, options: &TelegramOptions) {
-        let now = options.clock.now();
-        if !self.complaint.is_empty() {
-            tracing::info!("Telegram answers again");
-        }
-        (self.failures, self.complaint) = (0, String::new());
-        let since = self.last_completed.replace(now);
-        if let Some(since) = since.filter(|since| now - *since > options.taps_live) {
-            let mut incoming = from_platform(What::Outage { since }, "outage", now, options);
-            // The same outage is told once, also by a bot that is started again.
-            incoming.key = format!("outage:{}", since.timestamp_millis());
-            self.waiting.push_back(incoming);
-        }
-        // The last one, not the highest: after a jump down the highest is one the server would not take. What that leaves
-        // unconfirmed comes again; what was in the last batch is stored already.
-        let ids: Vec<u32> = updates.iter().map(|update| update.id.0).collect();
-        let before = std::mem::replace(&mut self.batch, ids);
-        let fresh: Vec<Update> = updates.into_iter().filter(|update| !before.contains(&update.id.0)).collect();
-        let stuck = fresh.is_empty() && !self.batch.is_empty();
-        let confirm = if stuck { self.batch.iter().min() } else { self.batch.last() };
-        self.offset = confirm.and_then(|last| i32::try_from(last + 1).ok());
-        // A server that forgets nothing must not keep us busy.
-        self.stuck = if stuck { self.stuck + 1 } else { 0 };
-        tokio::time::sleep(options.unit * u32::try_from(self.stuck.min(30)).unwrap_or(30)).await;
-        for update in fresh {
-            let incoming = self.incoming(update, options).await;
-            self.waiting.push_back(incoming);
-        }
-    }
-
-    async fn failed(&mut self, error: &RequestError, options: &TelegramOptions) {
-        let unit = options.unit;
-        match error {
-            RequestError::RetryAfter(wait) => self.wait("too many requests", Some(wait.seconds()), unit).await,
-            RequestError::Api(ApiError::TerminatedByOtherGetUpdates | ApiError::CantGetUpdates) => {
-                let text = "another program reads this bot's messages (a second overnight with the same token, or a webhook): \
-                            end it, or make a new token with @BotFather";
-                // Sending still works, so the owner can be told: what they write or tap goes to somebody else.
-                if self.complaint != text {
-                    self.waiting.push_back(from_platform(
-                        What::Alarm(text.into()),
-                        "alarm",
-                        options.clock.now(),
-                        options,
-                    ));
-                }
-                self.wait(text, Some(CONFLICT_WAIT), unit).await;
-            }
-            RequestError::Api(ApiError::InvalidToken) => {
-                self.wait("Telegram refuses the token: check TELEGRAM_BOT_TOKEN", Some(REFUSED_WAIT), unit).await;
-            }
-            error => {
-                let text = format!("Telegram can't be reached: {error}");
-                self.wait(&text, None, unit).await;
-            }
-        }
-    }
-
-    async fn wait(&mut self, why: &str, asked: Option<u32>, unit: Duration) {
-        if self.complaint != why {
-            tracing::error!(why, "no messages come in from Telegram; it is tried again and again");
-            why.clone_into(&mut self.complaint);
-        }
-        let step = WAITS[self.failures.min(WAITS.len() - 1)];
-        self.failures += 1;
-        tokio::time::sleep(unit * asked.unwrap_or(step)).await;
-    }
-
-    async fn incoming(&self, update: Update, options: &TelegramOptions) -> Incoming {
-        let raw = serde_json::to_string(&update).ok();
+impl Reader {
+    pub(super) async fn incoming(&self, update: Update, options: &TelegramOptions) -> Incoming {
+        let raw = update.clone();
         let key = update.id.0.to_string();
         let now = options.clock.now();
         let mut incoming = match update.kind {
@@ -173,16 +41,22 @@ impl Poller {
             UpdateKind::MyChatMember(change) => membership(key, &change),
             _ => Incoming::new(key, format!("{TELEGRAM}:0"), What::Other, now),
         };
-        incoming.raw = raw;
+        if knows(&incoming.sender, options) {
+            incoming.raw = serde_json::to_string(&raw).ok();
+        }
         incoming
     }
 
     async fn message(&self, key: String, message: &Message, options: &TelegramOptions) -> Incoming {
-        let what = if speaks_to_us(message, options) { self.said(message).await } else { What::Other };
-        about(key, message, what)
+        let mut incoming = about(key, message, What::Other);
+        if speaks_to_us(message, options) {
+            let known = knows(&incoming.sender, options);
+            incoming.what = self.said(message, known).await;
+        }
+        incoming
     }
 
-    async fn said(&self, message: &Message) -> What {
+    async fn said(&self, message: &Message, known: bool) -> What {
         let private = message.chat.is_private();
         let text = message.text().or_else(|| message.caption()).unwrap_or_default();
         if message.forward_origin().is_some() {
@@ -191,6 +65,9 @@ impl Poller {
         }
         if let Some(document) = message.document() {
             let name = document.file_name.clone().unwrap_or_else(|| "a file".into());
+            if !known {
+                return What::Text(text.to_owned());
+            }
             return match self.file(document).await {
                 Ok(content) => What::Data { title: text.to_owned(), text: cut(&content), from: name },
                 Err(why) => What::Unreadable { what: name, why, text: text.to_owned() },
@@ -246,9 +123,15 @@ fn cut(text: &str) -> String {
 }
 
 /// What nobody wrote: it goes to the owner.
-fn from_platform(what: What, kind: &str, now: DateTime<Utc>, options: &TelegramOptions) -> Incoming {
+pub(super) fn from_platform(what: What, kind: &str, now: DateTime<Utc>, options: &TelegramOptions) -> Incoming {
     let chat = options.people.first().map(|(id, _)| format!("{TELEGRAM}:{id}"));
     Incoming { chat, ..Incoming::new(format!("{kind}:{}", now.timestamp_millis()), TELEGRAM, what, now) }
+}
+
+/// Whether this is one of those who may talk to the bot.
+fn knows(sender: &str, options: &TelegramOptions) -> bool {
+    let id = sender.rsplit(':').next().and_then(|id| id.parse::<i64>().ok());
+    options.people.iter().any(|(known, _)| Some(*known) == id)
 }
 
 /// Private chats, and those the configuration lists.

@@ -3,7 +3,7 @@
 //!
 //! Nothing is changed, but for lock files with `--fix`; what a data folder lacks of its own is made, as every subcommand
 //! does. Left out on purpose:
-//! whether another program polls the bot: the only way to know is to take messages away from it.
+//! whether another program polls the bot: asking for that takes messages away from it. What the running bot has met is told.
 
 mod isolation;
 mod last_night;
@@ -172,7 +172,11 @@ async fn look(overrides: &Overrides, args: DoctorArgs, findings: &mut Findings) 
     findings.section("Telegram");
     telegram::look(&config, now, findings).await;
     if let Some(engine) = &engine {
-        for outcome in [store::queue(engine, now, findings).await, last_night::look(engine, now, findings).await] {
+        for outcome in [
+            store::reach(engine, findings).await,
+            store::queue(engine, now, findings).await,
+            last_night::look(engine, now, findings).await,
+        ] {
             if let Err(error) = outcome {
                 findings
                     .bad(format!("the database can't be read: {error}"), "restore it from a backup, or move it away");

@@ -3,7 +3,7 @@
 use super::Findings;
 use crate::domain::plan::choice;
 use crate::engine::{Engine, facts};
-use crate::store::{StoreError, control};
+use crate::store::{StoreError, control, trouble};
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// A running bot says something at least this often.
@@ -41,6 +41,22 @@ pub(super) async fn alive(
             let since = ago.map_or("never ran here".into(), |ago| format!("was last awake {ago} ago"));
             findings.bad(format!("the bot does not run; it {since}"), "overnight run, or start its service");
         }
+    }
+    Ok(())
+}
+
+/// What the bot itself put on record about reaching its owner, which nobody else can see without taking messages away.
+pub(super) async fn reach(engine: &Engine, findings: &mut Findings) -> Result<(), StoreError> {
+    let mut conn = engine.store().read().await?;
+    for known in trouble::all(&mut conn).await? {
+        let since = known.since.with_timezone(&engine.settings().schedule.zone).format("%a %H:%M");
+        let what = format!("by the bot's record: {} since {since}: {}", known.chat, known.why);
+        let fix = if known.chat.contains(':') {
+            "unblock the bot there and press Start, or look at TELEGRAM_OWNER_ID and [telegram]"
+        } else {
+            "the record is cleared by itself once it is over and the bot runs"
+        };
+        findings.bad(what, fix);
     }
     Ok(())
 }

@@ -31,7 +31,7 @@ pub(super) async fn look(config: &Config, now: DateTime<Utc>, findings: &mut Fin
         Ok(None) => findings.fine("no webhook is set"),
         Ok(Some(place)) => findings.bad(
             format!("a webhook at {place} takes the bot's messages away, so none can be fetched"),
-            "end what set it, then run overnight init, which can take it away; or use another bot",
+            "end what set it, then run overnight init, which asks and takes it away; or use another bot",
         ),
         Err(trouble) => findings.warn(trouble.to_string(), "try again"),
     }

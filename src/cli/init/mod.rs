@@ -60,8 +60,11 @@ pub(super) struct InitArgs {
     /// How long a code is good, such as 90s or 10m; at most ten minutes
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = within)]
     claim_within: Duration,
+    /// Take away a webhook that is set for the bot, instead of asking: whatever is there gets nothing any more
+    #[arg(long)]
+    remove_webhook: bool,
     /// Leave Telegram as it is
-    #[arg(long, conflicts_with_all = ["token", "owner", "claim"])]
+    #[arg(long, conflicts_with_all = ["token", "owner", "claim", "remove_webhook"])]
     no_telegram: bool,
     /// Look for git repositories in this folder; can be given several times
     #[arg(long, value_name = "FOLDER")]

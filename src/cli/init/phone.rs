@@ -67,6 +67,7 @@ impl Asking<'_> {
             return Ok(None);
         };
         println!("  the bot is @{name}");
+        self.free_of_webhook(&api).await?;
         let present = self.config.telegram.as_ref().filter(|known| known.token.expose() == token);
         let present = present.and_then(|known| known.owner);
         let owner = match (self.args.owner, present) {
@@ -129,6 +130,22 @@ impl Asking<'_> {
         }
     }
 
+    /// As long as a webhook is set nothing can be fetched, so nobody could claim the bot or talk to it.
+    async fn free_of_webhook(&self, api: &Api) -> anyhow::Result<()> {
+        let Some(place) = api.webhook().await? else { return Ok(()) };
+        println!("  Its messages go to a webhook at {place}; as long as that is set nothing can be fetched.");
+        let question = "Take the webhook away? Whatever is there gets nothing any more";
+        if !self.args.remove_webhook && !self.prompt.confirm(question, false)? {
+            bail!(
+                "a webhook is set for the bot: let it be taken away (--remove-webhook), or use another bot. Nothing was \
+                 written"
+            );
+        }
+        api.remove_webhook().await?;
+        println!("  ✅ the webhook is taken away; what waited for the bot is kept");
+        Ok(())
+    }
+
     /// Shows a code and waits until somebody sends it.
     async fn claim(&self, api: &Api, bot: &str) -> anyhow::Result<Option<i64>> {
         self.config.ensure_home()?;
@@ -145,13 +162,6 @@ impl Asking<'_> {
             println!("  ❌ {problem}");
             return Ok(None);
         };
-        if let Some(place) = api.webhook().await? {
-            println!("  Its messages go to a webhook at {place}; as long as that is set nothing can be fetched.");
-            if !self.prompt.confirm("Take the webhook away? Whatever is there gets nothing any more", false)? {
-                bail!("a webhook is set for the bot: take it away (deleteWebhook), or use another bot");
-            }
-            api.remove_webhook().await?;
-        }
         loop {
             if let Some(owner) = self.wait_for_code(api, bot).await? {
                 return Ok(Some(owner));

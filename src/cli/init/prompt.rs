@@ -2,7 +2,7 @@
 //! only what flags can answer too.
 
 use dialoguer::theme::ColorfulTheme;
-use dialoguer::{Confirm, Input, MultiSelect, Select};
+use dialoguer::{Confirm, Input, MultiSelect, Password, Select};
 
 /// Who is asked.
 #[derive(Debug, Clone, Copy)]
@@ -44,14 +44,14 @@ impl Prompt {
         Ok(line.trim().to_owned())
     }
 
-    /// A line that is not shown again once it is typed.
+    /// A line that is never shown: what is typed may be seen over a shoulder, or kept in a terminal's scrollback.
     pub(super) fn secret(self, question: &str) -> Answer<String> {
         if !self.live {
             return Ok(String::new());
         }
         let theme = ColorfulTheme::default();
-        let ask = Input::<String>::with_theme(&theme).with_prompt(question).allow_empty(true).report(false);
-        Ok(ask.interact_text()?.trim().to_owned())
+        let ask = Password::with_theme(&theme).with_prompt(question).allow_empty_password(true).report(false);
+        Ok(ask.interact()?.trim().to_owned())
     }
 
     /// One of several.

@@ -2,7 +2,6 @@
 //!
 //! Left out on purpose: the bot's normal running, which has its own front-end.
 
-use anyhow::Context;
 use chrono::{DateTime, Utc};
 use std::time::Duration;
 use teloxide::prelude::*;
@@ -13,14 +12,11 @@ use teloxide::{ApiError, RequestError};
 const LONGEST: Duration = Duration::from_secs(15);
 /// How long Telegram may hold a poll that has nothing to tell.
 const POLL_SECONDS: u32 = 5;
-const TELEGRAMS_OWN: &str = "https://api.telegram.org";
 
 /// A bot at a Bot API server.
 #[derive(Debug, Clone)]
 pub(in crate::cli) struct Api {
     bot: Bot,
-    client: reqwest::Client,
-    url: reqwest::Url,
 }
 
 /// What went wrong; `Display` is for a person and never holds the token.
@@ -75,14 +71,8 @@ pub(in crate::cli) struct Batch {
 impl Api {
     /// The bot of this token.
     pub(in crate::cli) fn new(token: &str, url: Option<&str>) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .timeout(LONGEST)
-            .build()
-            .context("no client for Telegram can be made")?;
-        let url = reqwest::Url::parse(url.unwrap_or(TELEGRAMS_OWN)).context("TELEGRAM_API_URL is no address")?;
-        let bot = Bot::with_client(token, client.clone()).set_api_url(url.clone());
-        Ok(Self { bot, client, url })
+        let bot = crate::chat::telegram::bot(token, url, LONGEST).map_err(anyhow::Error::msg)?;
+        Ok(Self { bot })
     }
 
     /// The bot's user name: the token is good.
@@ -115,8 +105,8 @@ impl Api {
         Ok(())
     }
 
-    /// What waits for the bot, at once, or with `wait` when something comes. Without `after` nothing is confirmed: all of it comes again, here and to the bot. With
-    /// it everything up to that one is gone from Telegram's queue.
+    /// What waits for the bot, at once, or with `wait` when something comes. Without `after` nothing is confirmed: all of
+    /// it comes again, here and to the bot. With it everything up to that one is gone from Telegram's queue.
     pub(in crate::cli) async fn waiting(&self, after: Option<u32>, wait: bool) -> Result<Batch, Trouble> {
         let mut ask = self.bot.get_updates().timeout(if wait { POLL_SECONDS } else { 0 }).limit(100);
         if let Some(after) = after {
@@ -141,15 +131,16 @@ impl Api {
 
     /// What the server's clock says, by the header every answer has.
     pub(in crate::cli) async fn time(&self) -> Result<Option<DateTime<Utc>>, Trouble> {
-        let asked = self.client.get(self.url.clone()).send().await;
+        let asked = self.bot.client().get(self.bot.api_url()).send().await;
         let answer = asked.map_err(|error| Trouble::Network(self.host(), why(&error)))?;
         let date = answer.headers().get(reqwest::header::DATE).and_then(|date| date.to_str().ok());
         Ok(date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()).map(|date| date.to_utc()))
     }
 
     fn host(&self) -> String {
-        let port = self.url.port().map_or(String::new(), |port| format!(":{port}"));
-        format!("{}{port}", self.url.host_str().unwrap_or("?"))
+        let url = self.bot.api_url();
+        let port = url.port().map_or(String::new(), |port| format!(":{port}"));
+        format!("{}{port}", url.host_str().unwrap_or("?"))
     }
 
     fn trouble(&self, error: &RequestError) -> Trouble {

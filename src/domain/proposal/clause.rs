@@ -16,6 +16,8 @@ pub(super) struct Word {
     pub(super) name: bool,
     /// Written like an environment variable: `DATABASE_URL`.
     pub(super) variable: bool,
+    /// Written like something in code: in backticks, `snake_case`, `camelCase`, `a::b`, `main.rs`, `utils2`.
+    pub(super) code: bool,
 }
 
 /// A stretch of text with at most one order in its head position.
@@ -45,11 +47,16 @@ impl Clause {
 
     /// The clause for a reader, cut to a line.
     pub(super) fn quote(&self) -> String {
-        const SHOWN: usize = 60;
-        let text = self.words.iter().map(|w| w.text.as_str()).take(SHOWN).collect::<Vec<_>>().join(" ");
-        let cut: String = text.chars().take(SHOWN).collect();
-        if cut.len() < text.len() { format!("{cut}…") } else { cut }
+        short(&self.words.iter().map(|w| w.text.as_str()).take(SHOWN).collect::<Vec<_>>().join(" "))
     }
+}
+
+const SHOWN: usize = 60;
+
+/// Cut to a line.
+pub(super) fn short(text: &str) -> String {
+    let cut: String = text.chars().take(SHOWN).collect();
+    if cut.len() < text.len() { format!("{cut}…") } else { cut }
 }
 
 /// Splits a text. Words are letters, digits and what joins them in names, files and addresses.
@@ -57,6 +64,7 @@ pub(super) fn clauses(text: &str) -> Vec<Clause> {
     let mut all = Vec::new();
     let mut current = Clause { words: Vec::new(), joined: false };
     let mut word = String::new();
+    let mut quoted = false;
     let mut chars = text.chars().filter(|c| !invisible(*c)).peekable();
     while let Some(c) = chars.next() {
         let c = if matches!(c, '’' | '‘' | '´') { '\'' } else { c };
@@ -69,12 +77,13 @@ pub(super) fn clauses(text: &str) -> Vec<Clause> {
             word.push(c);
             continue;
         }
-        end_word(&mut word, &mut current, &mut all);
+        end_word(&mut word, quoted, &mut current, &mut all);
         match c {
+            '`' => quoted = !quoted,
             '.' | '!' | '?' | ';' | ':' | '\n' | '|' | '•' | '→' => next_clause(&mut current, &mut all, false),
             // "Set DEBUG = True" gives a value as "set DEBUG to True" does.
             '=' if matches!(current.get(current.head()), "set" | "change" | "make" | "put") => {
-                current.words.push(Word { text: "to".to_owned(), name: false, variable: false });
+                current.words.push(Word { text: "to".to_owned(), name: false, variable: false, code: false });
             }
             // "Fix it / deploy"; not "src/main".
             '/' if !inside => next_clause(&mut current, &mut all, true),
@@ -84,7 +93,7 @@ pub(super) fn clauses(text: &str) -> Vec<Clause> {
             _ => {}
         }
     }
-    end_word(&mut word, &mut current, &mut all);
+    end_word(&mut word, quoted, &mut current, &mut all);
     next_clause(&mut current, &mut all, false);
     all.iter_mut().for_each(join_pairs);
     all
@@ -96,7 +105,7 @@ fn invisible(c: char) -> bool {
         || (c.is_control() && !c.is_whitespace())
 }
 
-fn end_word(word: &mut String, current: &mut Clause, all: &mut Vec<Clause>) {
+fn end_word(word: &mut String, quoted: bool, current: &mut Clause, all: &mut Vec<Clause>) {
     let raw = std::mem::take(word);
     let raw = raw.trim_matches(|c| matches!(c, '\'' | ':' | '-'));
     if raw.is_empty() {
@@ -104,17 +113,24 @@ fn end_word(word: &mut String, current: &mut Clause, all: &mut Vec<Clause>) {
     }
     let name = raw.starts_with(char::is_uppercase) && raw.chars().nth(1).is_some_and(char::is_lowercase);
     let variable = raw.contains('_') && raw.chars().all(|c| c == '_' || c.is_ascii_uppercase() || c.is_ascii_digit());
+    let code = quoted || like_code(raw);
     let text = raw.to_lowercase().replace("e-mail", "email");
     let text = text.strip_prefix("re-").unwrap_or(&text).to_owned();
     if CONJUNCTIONS.has(&text) {
         next_clause(current, all, true);
     } else {
-        current.words.push(Word { text, name, variable });
+        current.words.push(Word { text, name, variable, code });
         // The rules look back and forth within a clause; this keeps them linear on a text without any punctuation.
         if current.words.len() >= LONGEST {
             next_clause(current, all, true);
         }
     }
+}
+
+fn like_code(raw: &str) -> bool {
+    let mixed = raw.chars().zip(raw.chars().skip(1)).any(|(a, b)| a.is_lowercase() && b.is_uppercase());
+    let numbered = raw.starts_with(char::is_alphabetic) && raw.ends_with(|c: char| c.is_ascii_digit());
+    mixed || numbered || raw.contains('_') || raw.contains("::") || raw.trim_end_matches('.').contains('.')
 }
 
 fn next_clause(current: &mut Clause, all: &mut Vec<Clause>, joined: bool) {

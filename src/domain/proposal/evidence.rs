@@ -53,6 +53,23 @@ pub(super) fn weigh(title: &str, details: &str) -> Vec<Score> {
     scores
 }
 
+/// The sentences and lines of a text.
+pub(super) fn sentences(text: &str) -> impl Iterator<Item = &str> {
+    text.split(['\n', ';', '!', '?']).flat_map(|line| line.split(". ")).filter(|line| !line.trim().is_empty())
+}
+
+/// What somebody does to see a fault, and what they see: no order to anybody who mends it.
+const STEPS: &str = "open click see press scroll watch type select choose observe notice wait hover tap drag paste enter \
+    reload expect look keep";
+
+/// Whether a clause of the details tells somebody to do something.
+pub(super) fn is_order(clause: &Clause) -> bool {
+    let head = clause.get(clause.head());
+    // "I noticed this while …".
+    let told = ["i", "we"].contains(&clause.get(0)) && head.ends_with("ed");
+    !head.is_empty() && !told && statement(clause).is_none() && !listed(STEPS, head)
+}
+
 /// The title's clauses behind its label or the part it names.
 pub(super) fn orders_of(title: &str) -> (bool, Vec<Clause>) {
     let (label, rest) = label(title);

@@ -9,11 +9,11 @@ use super::evidence::{is_verb, says};
 use super::outside::{outside, people_next};
 use super::settings::settings;
 use super::words::{
-    ADD, CHANGE, COMPOUND, DETERMINERS, FAULT, FEATURES, HARMLESS, LIVE_VERBS, MAKE_NEW, NEGATIONS, NOUN_CUES,
-    ORDER_CUES, OUTSIDE, PERFORM, PREPOSITIONS, SAFE_VERBS, SUBORDINATORS, SWITCH, TEXT_OR_TEST, TO_PEOPLE, TOLD_OF,
-    Words,
+    ADD, CHANGE, CODE_NOUNS, COMPOUND, DETERMINERS, FAULT, FEATURES, HARMLESS, LIVE_VERBS, MAKE_NEW, NAMED_IN_CODE,
+    NEGATIONS, NOUN_CUES, ORDER_CUES, OUTSIDE, PERFORM, PREPOSITIONS, SAFE_VERBS, SUBORDINATORS, SWITCH, TEXT_OR_TEST,
+    TO_PEOPLE, TOLD_OF, Words,
 };
-use super::world::{DESTROY, REMOVE, unknown_order};
+use super::world::{DESTROY, ERRANDS, OPERATE, REMOVE, unknown_order};
 use crate::domain::category::Category;
 
 /// What a text asks for, and where.
@@ -65,7 +65,7 @@ fn passive(clause: &Clause) -> Option<Clause> {
     }
     let subject =
         clause.words[..be - 1].iter().filter(|word| !one_of(&["has", "have", "needs", "need", "that"], &word.text));
-    let mut words = vec![Word { text: verb.to_owned(), name: false, variable: false }];
+    let mut words = vec![Word { text: verb.to_owned(), name: false, variable: false, code: false }];
     words.extend(subject.cloned());
     Some(Clause { words, joined: false })
 }
@@ -73,6 +73,45 @@ fn passive(clause: &Clause) -> Option<Clause> {
 /// An order by its shape, by a verb that none of the lists has.
 pub(super) fn unknown(clause: &Clause, later: bool) -> bool {
     unknown_order(clause, later, |verb| known_verb(verb) || is_verb(verb) || says(verb))
+}
+
+/// Whether a clause begins with a verb in the form of an order.
+pub(super) fn is_imperative(clause: &Clause) -> bool {
+    let verb = clause.get(clause.head());
+    let bare = [&SAFE_VERBS, &CHANGE, &MAKE_NEW, &ADD, &PERFORM, &LIVE_VERBS, &DESTROY, &REMOVE, &ERRANDS, &OPERATE]
+        .iter()
+        .any(|list| has(list, verb));
+    (bare || is_verb(verb)) && clause.words.len() > clause.head() + 1
+}
+
+/// "The client needs the report", "customers should hear about it": somebody outside waits for something.
+pub(super) fn somebody_waits(clause: &Clause) -> bool {
+    const WHO: &[&str] = &[
+        "client",
+        "clients",
+        "customer",
+        "customers",
+        "boss",
+        "ceo",
+        "partner",
+        "partners",
+        "investors",
+        "press",
+        "sales",
+        "marketing",
+        "legal",
+        "management",
+        "team",
+        "everyone",
+        "everybody",
+    ];
+    const WAITS: &[&str] = &["needs", "need", "wants", "want", "awaits", "expects"];
+    const TOLD: &[&str] = &["hear", "know", "get", "receive", "learn"];
+    (0..clause.words.len()).any(|i| {
+        let next = clause.get(i + 1);
+        one_of(WHO, clause.get(i))
+            && (one_of(WAITS, next) || one_of(&["should", "must"], next) && one_of(TOLD, clause.get(i + 2)))
+    })
 }
 
 pub(super) fn has(list: &Words, word: &str) -> bool {
@@ -202,7 +241,34 @@ fn feature(clause: &Clause, orders: &[Order]) -> bool {
             return true;
         }
     }
-    orders.iter().any(|order| makes_new(clause, order))
+    orders.iter().any(|order| makes_new(clause, order) || renames(clause, order) || while_used(clause, order))
+}
+
+/// "Rename the Pro plan to Plus": not something in code, so it is what people see.
+fn renames(clause: &Clause, order: &Order) -> bool {
+    let object = object(clause, order.object);
+    let code = |i: usize| {
+        let word = clause.get(i);
+        clause.words[i].code || has(&CODE_NOUNS, word) || has(&HARMLESS, word) || has(&NAMED_IN_CODE, word)
+    };
+    one_of(&["rename", "relabel", "retitle", "rebrand"], &order.verb) && !object.is_empty() && !object.clone().any(code)
+}
+
+/// "Validate the iban while typing": something new happens while people use it.
+fn while_used(clause: &Clause, order: &Order) -> bool {
+    const AT: &[(&str, &str)] = &[("on", "blur focus hover type keypress input paste"), ("while", "typing editing")];
+    const WHO: &[&str] = &["you", "they", "users", "people", "user"];
+    let said = order.object..clause.words.len();
+    let moment = said.clone().any(|i| {
+        let next = clause.get(i + 1);
+        AT.iter().any(|(cue, words)| clause.get(i) == *cue && words.split(' ').any(|word| word == next))
+            || one_of(&["as", "while"], clause.get(i)) && (1..=2).any(|step| one_of(WHO, clause.get(i + step)))
+    });
+    one_of(
+        &["validate", "check", "verify", "warn", "suggest", "complete", "format", "mask", "save", "enforce"],
+        &order.verb,
+    ) && moment
+        && !has_fault(clause)
 }
 
 /// "Add a section about payments and refunds to the handbook": the rest of the clause came behind the "and".
@@ -253,5 +319,9 @@ fn makes_new(clause: &Clause, order: &Order) -> bool {
 }
 
 fn in_docs(clause: &Clause, object: &std::ops::Range<usize>) -> bool {
-    (object.end..clause.words.len().min(object.end + 4)).any(|i| has(&TEXT_OR_TEST, clause.get(i)))
+    let near = (object.end..clause.words.len().min(object.end + 4)).any(|i| has(&TEXT_OR_TEST, clause.get(i)));
+    // "Add a section on proxies to the installation guide": where it goes stands at the end.
+    let last = clause.words.len().saturating_sub(1);
+    let goes_there = (1..=3).any(|back| one_of(&["to", "in", "into"], clause.before(last, back)));
+    near || last >= object.end && goes_there && has(&TEXT_OR_TEST, clause.get(last))
 }

@@ -39,6 +39,9 @@ pub fn propose(title: &str, details: &str) -> Proposal {
     if let Some((_, clause)) = orders.iter().enumerate().find(unknown) {
         return doubt(&format!("I don't know what “{}” would do", clause.quote()));
     }
+    if let Some(doubtful) = evidence::sentences(details).find(|sentence| is_doubtful(sentence)) {
+        return doubt(&format!("below the title it says “{}”", clause::short(doubtful)));
+    }
     let scores = evidence::weigh(title, details);
     let [best, second, ..] = &scores[..] else { return doubt("nothing to go by") };
     if best.points < LEAST {
@@ -51,6 +54,22 @@ pub fn propose(title: &str, details: &str) -> Proposal {
     }
     let words: Vec<String> = best.words.iter().take(3).map(|word| format!("“{word}”")).collect();
     Proposal { category: best.category, sure: true, why: format!("{}: {}", best.category.title(), words.join(", ")) }
+}
+
+/// Whether a sentence of the details would need a tap as a title of its own. Only orders count there: what a bug report
+/// tells, and the steps to see it, ask for nothing.
+fn is_doubtful(sentence: &str) -> bool {
+    let all = clause::clauses(sentence);
+    let orders: Vec<&clause::Clause> = all.iter().filter(|clause| evidence::is_order(clause)).collect();
+    orders.iter().any(|clause| is_doubtful_order(clause)) || all.iter().any(lock::somebody_waits)
+}
+
+fn is_doubtful_order(order: &clause::Clause) -> bool {
+    let words: Vec<&str> = order.words.iter().map(|word| word.text.as_str()).collect();
+    let scores = evidence::weigh(&words.join(" "), "");
+    let clear = scores.first().filter(|best| best.points >= LEAST);
+    let locked = clear.map_or_else(|| lock::is_imperative(order), |best| !best.category.auto_approved_by_default());
+    locked || lock::unknown(order, true) || evidence::asks(order)
 }
 
 /// Why the text asks for something locked, whatever `category` says; `None` if no order for it was found.

@@ -32,7 +32,9 @@ pub(super) const VERBS: &[Row] = &[
     (BugFix, 9, "fix repair resolve correct debug hotfix patch unbreak"),
     (BugFix, 9, "can't cant cannot couldn't won't wont doesn't doesnt unable fails failed"),
     (BugFix, 7, "revert retry handle prevent escape sanitize sanitise guard catch tolerate"),
-    (BugFix, 7, "ensure validate respect reject restore treat honour honor"),
+    // New behaviour as often as a fault: another word has to say that something is wrong.
+    (BugFix, 4, "validate"),
+    (BugFix, 7, "ensure respect reject restore treat honour honor"),
     (BugFix, 3, "avoid stop check return don't dont never"),
     (
         Performance,

@@ -343,6 +343,14 @@ pub(super) static CODE_NOUNS: Words = Words::new(
      reference refresh page's benchmark lookup lookups stream",
 );
 
+/// Further names that only who works on the code knows.
+pub(super) static NAMED_IN_CODE: Words = Words::new(
+    "variable variables file files folder folders directory directories package packages crate crates field column columns \
+     trait traits interface interfaces parameter parameters argument arguments constants enum enums namespace member \
+     members property properties attribute attributes migration migrations branch branches fixture \
+     fixtures schema job script scripts target targets dto model models identifier identifiers symbol symbols",
+);
+
 /// Objects that are never a feature by themselves, and that take the edge off a setting behind a preposition.
 pub(super) static HARMLESS: Words = Words::new(
     "test tests doc docs documentation comment comments docstring docstrings readme changelog guide guides \

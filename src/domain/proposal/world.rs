@@ -236,7 +236,7 @@ fn touches(order: &Seen) -> bool {
 }
 
 /// What is done to machines.
-static OPERATE: Words =
+pub(super) static OPERATE: Words =
     Words::new("kill stop install upgrade update patch reboot shut free reinstall provision edit uninstall");
 /// What is changed in a console.
 static SYSTEMS_OR_EDIT: Words = Words::new(
@@ -324,7 +324,7 @@ static NO_ORDER: Words = Words::new(
 );
 
 /// Verbs of errands rather than of code.
-static ERRANDS: Words = Words::new(
+pub(super) static ERRANDS: Words = Words::new(
     "put get take bring give hand buy sell ask sign cancel call phone visit meet convince arrange organise organize \
      apply obtain collect contact negotiate discuss schedule confirm chmod chown",
 );

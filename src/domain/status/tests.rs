@@ -31,6 +31,7 @@ fn facts() -> StatusFacts {
             report: at("16 06:30"),
             brief: at("16 07:00"),
         },
+        chat_trouble: vec![],
     }
 }
 
@@ -159,6 +160,15 @@ fn a_progress_check_is_told_in_the_missions_words() {
            - Status: In progress (about 37% by the estimate)
            - Runtime: 1.5 hours / 4.0 hours
         "#);
+}
+
+#[test]
+fn trouble_with_a_chat_comes_first() {
+    let mut facts = facts();
+    facts.chat_trouble = vec![("telegram".into(), at("14 22:10"), "Telegram can't be reached".into())];
+    let text = text(&status(&facts));
+    let lines: Vec<&str> = text.lines().skip(1).take(4).map(str::trim).collect();
+    assert_eq!(lines, ["", "📵 Out of reach", "telegram since Sat 22:10", "- Telegram can't be reached"], "{text}");
 }
 
 proptest! {

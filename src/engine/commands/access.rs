@@ -6,7 +6,7 @@ use crate::engine::reply::{Asker, Reply};
 
 /// The refusal, if this person may not do that.
 pub(super) fn refuse(asker: Asker<'_>, command: &Command) -> Option<Reply> {
-    let text = "Only the owner can do that. You can read, /approve and /reject; /help lists all commands.";
+    let text = "Only the owner can do that. You can read, /approve, /reject, and /undo what you decided; /help lists all commands.";
     (!may(asker.role, command)).then(|| Reply::refuse(text))
 }
 
@@ -25,6 +25,8 @@ fn may(role: Role, command: &Command) -> bool {
             | Command::QueueShow(_)
             | Command::Approve(_)
             | Command::Reject { .. }
+            // Of their own decisions; `decide::undo` looks whose it was.
+            | Command::Undo(_)
             | Command::Status
             | Command::Brief
             | Command::Report
@@ -44,7 +46,6 @@ fn may(role: Role, command: &Command) -> bool {
             | Command::Health { fix: true }
             | Command::KeepBuilding { .. }
             | Command::Answer { .. }
-            | Command::Undo(_)
             | Command::Snooze(_)
             | Command::Plain(_) => false,
         },

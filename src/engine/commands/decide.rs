@@ -4,7 +4,8 @@ use super::{queue, task_or_answer};
 use crate::domain::build::Wait;
 use crate::domain::id::TaskId;
 use crate::domain::plan::choice::{self, Standing};
-use crate::domain::task::TaskState;
+use crate::domain::role::Role;
+use crate::domain::task::{Task, TaskState};
 use crate::engine::reply::{Asker, Reply};
 use crate::engine::{Engine, card, facts};
 use crate::store::{Conn, StoreError, approvals, audit, builds, tasks};
@@ -91,7 +92,8 @@ pub(super) async fn reject(
     Ok(reply.with(json!({"rejected": id})))
 }
 
-/// Takes back the last decision: an approval no build has begun under, or a rejection or drop.
+/// Takes back the last decision: an approval no build has begun under, or a rejection or drop. Only the owner takes back
+/// what somebody else decided.
 pub(super) async fn undo(
     engine: &Engine,
     conn: &mut Conn,
@@ -100,6 +102,9 @@ pub(super) async fn undo(
     now: DateTime<Utc>,
 ) -> Result<Reply, StoreError> {
     let task = task_or_answer!(conn, id);
+    if let Some(refusal) = not_theirs(conn, asker, &task).await? {
+        return Ok(refusal);
+    }
     let undone = match task.state {
         TaskState::Dropped => {
             tasks::reopen(conn, id).await?;
@@ -129,6 +134,28 @@ pub(super) async fn undo(
     Ok(Reply::line(format!("↩ #{id} {:?}: {undone}", task.spec.title)).with(json!({"undone": id})))
 }
 
+/// Refuses to touch what somebody else decided about a task, unless the owner asks.
+pub(super) async fn not_theirs(conn: &mut Conn, asker: Asker<'_>, task: &Task) -> Result<Option<Reply>, StoreError> {
+    let others = asker.role != Role::Owner && decided_by(conn, task).await?.is_some_and(|who| who != asker.who);
+    let text = format!("Somebody else decided that about #{}; only they or the owner can take it back.", task.id);
+    Ok(others.then(|| Reply::refuse(text)))
+}
+
+/// Who decided what an undo of this task would take back; none if there is nothing to take back.
+async fn decided_by(conn: &mut Conn, task: &Task) -> Result<Option<String>, StoreError> {
+    match task.state {
+        TaskState::Open => {
+            let approvals = approvals::in_force(conn).await?;
+            Ok(approvals.into_iter().rfind(|approval| approval.task == task.id).map(|approval| approval.approver))
+        }
+        // A task is dropped together with this row. Should it not be found, it was nobody who asks now.
+        TaskState::Dropped => {
+            Ok(Some(audit::last_actor(conn, task.id, ["rejected", "dropped"]).await?.unwrap_or_default()))
+        }
+        TaskState::Draft | TaskState::Done => Ok(None),
+    }
+}
+
 /// How long after the next brief a snoozed task may be asked about again: before the brief after that one.
 const SNOOZE_PAST_BRIEF: TimeDelta = TimeDelta::hours(12);
 
@@ -142,7 +169,9 @@ pub(super) async fn snooze(
 ) -> Result<Reply, StoreError> {
     let task = task_or_answer!(conn, id);
     let world = facts::world(engine, conn, now).await?;
-    if !matches!(choice::standing(&world, &task, now), Standing::Locked { .. }) {
+    // How a task would stand says nothing of one that is over.
+    let asks = task.state == TaskState::Open && matches!(choice::standing(&world, &task, now), Standing::Locked { .. });
+    if !asks {
         return Ok(Reply::refuse(format!("#{id} asks for nothing now, so there is nothing to put off.")));
     }
     let schedule = &engine.settings().schedule;

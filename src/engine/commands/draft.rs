@@ -211,6 +211,10 @@ pub(in crate::engine) async fn reply_to(
             Ok(Some(inbound::typed(engine, conn, asker, &line, now).await?))
         }
         TaskState::Dropped => {
+            // The reason stands under the name of who gives it, as if they had decided.
+            if let Some(refusal) = super::decide::not_theirs(conn, asker, &task).await? {
+                return Ok(Some(refusal));
+            }
             let reason = text.trim();
             audit::append(conn, now, asker.who, "rejected", Some(id), &format!("rejected: {reason}")).await?;
             card::redraw(engine, conn, &task, now).await?;

@@ -15,6 +15,7 @@ pub(super) use draft::{accept, choose, data, edited, reply_to, unreadable};
 pub(super) use list::page;
 pub(super) use night::after_outage;
 
+use super::effects::{self, Checked};
 use super::reply::{Asker, Reply};
 use super::{Engine, perform};
 use crate::chat::command::{Command, NightCommand, StopTarget, help, help_text};
@@ -24,6 +25,37 @@ use crate::domain::role::Role;
 use crate::domain::task::Task;
 use crate::store::{Conn, StoreError, tasks};
 use chrono::{DateTime, Utc};
+
+/// A command with what had to be done before its transaction, as nobody else can write while that is open.
+pub struct Prepared {
+    command: Command,
+    checked: Option<Vec<Checked>>,
+}
+
+/// Does what takes time for a command, outside of any transaction.
+pub async fn prepare(engine: &Engine, asker: Asker<'_>, command: Command) -> Result<Prepared, StoreError> {
+    let checked = match command {
+        Command::Health { fix } if access::refuse(asker, &command).is_none() => {
+            Some(effects::health_asked(engine, asker.who, fix).await?)
+        }
+        _ => None,
+    };
+    Ok(Prepared { command, checked })
+}
+
+/// Does the rest of a prepared command and answers.
+pub async fn finish(
+    engine: &Engine,
+    conn: &mut Conn,
+    asker: Asker<'_>,
+    prepared: Prepared,
+    now: DateTime<Utc>,
+) -> Result<Reply, StoreError> {
+    match (prepared.command, prepared.checked) {
+        (Command::Health { fix }, Some(checked)) => read::health(engine, conn, fix, &checked, now).await,
+        (command, _) => execute(engine, conn, asker, command, now).await,
+    }
+}
 
 /// Does what a command asks for and answers. Anything the owner got wrong is an answer, not an error.
 pub async fn execute(
@@ -62,7 +94,8 @@ pub async fn execute(
         Command::Night(NightCommand::Resume) => night::pause(conn, asker, false, now).await,
         Command::Night(NightCommand::Skip) => night::skip(engine, conn, asker, now).await,
         Command::KeepBuilding { until } => night::keep_building(engine, conn, asker, until, now).await,
-        Command::Health { fix } => read::health(engine, conn, asker, fix, now).await,
+        // It takes time, so it is looked at before a transaction begins: see `prepare`.
+        Command::Health { .. } => Ok(Reply::refuse("Write /health as a message of its own.")),
         Command::Metrics => read::metrics(engine, conn, now).await,
         Command::Audit { lines } => read::audit_rows(engine, conn, lines).await,
         Command::Undo(task) => decide::undo(engine, conn, asker, task, now).await,

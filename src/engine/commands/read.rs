@@ -1,4 +1,4 @@
-//! Reading: what waits, what runs, why, and what happened. Nothing here changes anything but `/health --fix`'s request.
+//! Reading: what waits, what runs, why, and what happened. Nothing here changes anything.
 
 use super::task_or_answer;
 use crate::domain::build::{Build, Outcome, RunOwner};
@@ -9,8 +9,9 @@ use crate::domain::session::Phase;
 use crate::domain::status::status as status_message;
 use crate::domain::task::TaskState;
 use crate::domain::words::{capital, clock, counted};
-use crate::engine::reply::{Asker, Reply};
-use crate::engine::{Engine, card, effects, facts, perform, say};
+use crate::engine::effects::Checked;
+use crate::engine::reply::Reply;
+use crate::engine::{Engine, card, facts, perform, say};
 use crate::runner::last_lines;
 use crate::store::{Conn, StoreError, audit, builds, outbox, sessions};
 use chrono::{DateTime, Utc};
@@ -70,6 +71,8 @@ pub(super) async fn status(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>)
         "next": facts.next.iter().map(|(task, why)| json!({"task": task.id, "why": why})).collect::<Vec<_>>(),
         "permits": facts.permits_max, "held_up": facts.permits_blocked, "resources": facts.resources,
         "next_night": facts.next_night.start,
+        "chat_trouble": facts.chat_trouble.iter().map(|(chat, since, why)| json!({"chat": chat, "since": since, "why": why}))
+            .collect::<Vec<_>>(),
     });
     Ok(Reply { message: status_message(&facts), data, ..Reply::default() })
 }
@@ -194,20 +197,16 @@ fn held_up(engine: &Engine, world: &crate::domain::plan::Snapshot, id: TaskId, n
     format!("; {} of {} places are taken, {turn}", world.builds.len(), permits.max)
 }
 
+/// The answer to `/health`, from what was found before this transaction began.
 pub(super) async fn health(
     engine: &Engine,
     conn: &mut Conn,
-    asker: Asker<'_>,
     fix: bool,
+    checked: &[Checked],
     now: DateTime<Utc>,
 ) -> Result<Reply, StoreError> {
-    let folder = fix.then(|| format!("asked_{}", now.timestamp()));
-    if fix {
-        audit::append(conn, now, asker.who, "health", None, "asked to fix what is safe").await?;
-    }
-    let checked = effects::look(engine, folder.as_deref()).await;
     let mut items = Vec::new();
-    for found in &checked {
+    for found in checked {
         let (icon, text) = match &found.fix {
             Some(done) if done.is_fixed() => ("✅", done.text()),
             Some(done) => ("⚠️", done.text()),

@@ -79,8 +79,28 @@ async fn note_fixed(engine: &Engine, session: SessionId, fixed: &[Checked]) -> R
     Ok(())
 }
 
+/// What `/health` looks at: done before the transaction of its answer, as nobody else can write while one is open and a
+/// slow disk takes its time. What is wrong is written down before anything is fixed. Interrupted before the answer, all of
+/// it is done again: what was fixed by then is no longer found, but is in the audit and in the trash.
+pub(in crate::engine) async fn asked(engine: &Engine, who: &str, fix: bool) -> Result<Vec<Checked>, StoreError> {
+    let found = look(engine, None).await;
+    if !fix {
+        return Ok(found);
+    }
+    let now = engine.now();
+    let mut tx = engine.store().begin().await?;
+    audit::append(&mut tx, now, who, "health", None, "asked to fix what is safe").await?;
+    for Checked { problem, .. } in &found {
+        let text = format!("{} ({})", problem.detail, problem.subject);
+        audit::append(&mut tx, now, "host", "problem", None, &text).await?;
+    }
+    tx.commit().await?;
+    failpoint::pass("health asked");
+    Ok(look(engine, Some(&format!("asked_{}", now.timestamp()))).await)
+}
+
 /// Scans; with `fix_as` it also fixes what is safe, and that name is the folder in the trash.
-pub(in crate::engine) async fn look(engine: &Engine, fix_as: Option<&str>) -> Vec<Checked> {
+async fn look(engine: &Engine, fix_as: Option<&str>) -> Vec<Checked> {
     let mut checked = logs(engine, fix_as).await;
     checked.extend(databases(engine, fix_as).await);
     checked.extend(machine(engine).await);

@@ -3,12 +3,11 @@
 
 mod clones;
 mod collect;
-
 mod health;
 mod patterns;
 mod report;
 
-pub(super) use health::look;
+pub(super) use health::{Checked, asked as health_asked};
 
 use super::{Engine, lock};
 use crate::domain::plan::Effect;

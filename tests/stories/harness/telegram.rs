@@ -7,7 +7,7 @@ use crate::fake_telegram::seen::Seen;
 use chrono::{DateTime, TimeDelta, Utc};
 use overnight::chat::telegram::{Telegram, TelegramOptions};
 use overnight::chat::{Chat, Incoming, MessageRef, Outgoing, SendError};
-use overnight::clock::Clock;
+use overnight::clock::{Clock, SystemClock};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(crate) const OWNER: i64 = 1001;
 pub(crate) struct OnTelegram {
     pub(crate) fake: FakeTelegram,
     telegram: Telegram,
-    screen: Mutex<Screen>,
+    screen: Arc<Mutex<Screen>>,
 }
 
 impl OnTelegram {
@@ -45,13 +45,21 @@ impl OnTelegram {
             // A story's clock leaps over hours between two polls.
             taps_live: TimeDelta::days(10_000),
             poll: Duration::from_secs(5),
+            slack: Duration::from_secs(20),
             request: Duration::from_secs(20),
             unit: Duration::from_millis(5),
+            rests: Arc::new(SystemClock),
+            in_trouble: false,
             pace: Duration::ZERO,
             clock,
         };
         change(&mut options);
-        Self { telegram: Telegram::new(options).unwrap(), fake, screen: Mutex::default() }
+        Self { telegram: Telegram::new(options).unwrap(), fake, screen: Arc::default() }
+    }
+
+    /// The same with the same person, who has everything before their eyes that this one sent.
+    pub(crate) fn followed(&self, clock: Arc<dyn Clock>, change: impl FnOnce(&mut TelegramOptions)) -> Self {
+        Self { screen: Arc::clone(&self.screen), ..Self::on(self.fake.clone(), clock, change) }
     }
 
     /// The bot's messages in the owner's chat, as read now, those deleted left out.

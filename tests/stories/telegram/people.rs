@@ -46,7 +46,91 @@ async fn an_approver_decides_and_reads_and_nothing_else() {
     }
     assert_eq!(o.audited("approved").await[0].actor, "telegram:2002");
     let menu: Vec<String> = fake.commands(kim, kim).into_iter().map(|(name, _)| name).collect();
-    assert!(menu.contains(&"approve".into()) && !menu.contains(&"run".into()), "{menu:?}");
+    assert!(menu.contains(&"undo".into()) && !menu.contains(&"run".into()), "{menu:?}");
+    o.reads_all();
+    o.finish().await;
+}
+
+#[tokio::test]
+async fn an_approver_takes_back_what_they_decided_and_nothing_else() {
+    let (kim, lee) = (2002, 3003);
+    let (mut o, telegram) = Stage::new(On::Phone)
+        .set("telegram", "approvers = [2002, 3003]")
+        .variable("TELEGRAM_BOT_TOKEN", "1:test")
+        .start_on_telegram(NOON, |options: &mut TelegramOptions| options.people.extend([(kim, false), (lee, false)]))
+        .await;
+    let fake = telegram.fake.clone();
+    fake.person(kim, "Kim");
+    fake.person(lee, "Lee");
+    o.says("/queue add Build workout dashboard | 5h | feature").await;
+    let refused = "Somebody else decided that about #1; only they or the owner can take it back";
+    for (who, text, answer) in [
+        (kim, "/undo 1", "There is no decision about #1 to take back"),
+        (kim, "/approve 1", "is approved"),
+        (lee, "/undo 1", refused),
+        (kim, "/undo 1", "its approval is taken back"),
+        (kim, "/reject 1 too early", "is rejected: too early"),
+        (lee, "/undo 1", refused),
+        (kim, "/undo 1", "it is in the queue again"),
+        (OWNER, "/approve 1", "is approved"),
+        (kim, "/undo 1", refused),
+        (OWNER, "/undo 1", "its approval is taken back"),
+        (OWNER, "/queue drop 1", "out of the queue"),
+        (kim, "/undo 1", refused),
+        (OWNER, "/undo 1", "it is in the queue again"),
+        (kim, "/reject 1", "is rejected"),
+        (OWNER, "/undo 1", "it is in the queue again"),
+        (kim, "/snooze 1", "Only the owner can do that"),
+    ] {
+        fake.says(who, who, text);
+        o.hears().await;
+        o.settle().await;
+        let said = fake.bot_messages(who).pop().unwrap();
+        assert!(said.text.contains(answer), "{who}: {text}: {}", said.text);
+    }
+    // The same by the button on a card that shows the other one's decision.
+    fake.says(kim, kim, "/approve 1");
+    o.hears().await;
+    fake.says(lee, lee, "/queue show 1");
+    o.hears().await;
+    o.settle().await;
+    let card = fake.bot_messages(lee).pop().unwrap();
+    fake.taps(lee, lee, card.id, &card.data("↩ Undo"));
+    o.hears().await;
+    o.settle().await;
+    assert!(fake.toasts().pop().unwrap().text.contains("Somebody else decided that"), "{}", fake.transcript());
+    let undone: Vec<String> = o.audited("undone").await.into_iter().map(|entry| entry.actor).collect();
+    assert_eq!(undone, ["telegram:2002", "telegram:2002", "telegram:1001", "telegram:1001", "telegram:1001"]);
+    o.reads_all();
+    o.finish().await;
+}
+
+#[tokio::test]
+async fn an_approver_gives_no_reason_in_the_place_of_who_rejected() {
+    let kim = 2002;
+    let stage = Stage::new(On::Phone).set("telegram", "approvers = [2002]").variable("TELEGRAM_BOT_TOKEN", "1:test");
+    let (mut o, telegram) = stage.start_on_telegram(NOON, |_| {}).await;
+    let fake = telegram.fake.clone();
+    fake.person(kim, "Kim");
+    let group = fake.group("Central Perk", &[OWNER, kim]);
+    let listed = telegram.followed(o.clock(), |options| {
+        options.chats = vec![group];
+        options.people.push((kim, false));
+    });
+    o.changes_front(std::sync::Arc::new(listed)).await;
+    fake.says(OWNER, group, "/queue add Build workout dashboard | 5h | feature");
+    o.hears_all().await;
+    let card = fake.bot_messages(group).pop().unwrap();
+    fake.taps(OWNER, group, card.id, &card.data("✖️ Reject"));
+    o.hears_all().await;
+    fake.replies(kim, group, card.id, "because I say so");
+    o.hears_all().await;
+    let said = fake.bot_messages(group).pop().unwrap();
+    assert!(said.text.contains("Somebody else decided that about #1"), "{}", fake.transcript());
+    fake.says(kim, group, "/undo 1");
+    o.hears_all().await;
+    assert!(o.audited("undone").await.is_empty(), "{}", fake.transcript());
+    assert_eq!(o.audited("rejected").await.len(), 1);
     o.reads_all();
     o.finish().await;
 }

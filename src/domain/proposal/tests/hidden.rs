@@ -131,6 +131,12 @@ const HIDDEN: &[&str] = &[
     "improve docs\n\nPS: tweet about it",
     "- fix the parser\n- push to origin",
     "fix the parser / deploy",
+    "Rename the Friends tab to People",
+    "retitle the weekly report as Summary",
+    "fix the header, rename our free plan",
+    "check the coupon as customers type it",
+    "verify the zip code on blur",
+    "docs: rename the product in every page",
 ];
 
 /// Said in the details, these are orders no less.
@@ -158,6 +164,38 @@ fn open(title: &str, details: &str) -> bool {
 fn a_hidden_order_is_never_auto_approved() {
     assert!(HIDDEN.len() >= 40);
     let missed: Vec<&&str> = HIDDEN.iter().filter(|title| open(title, "")).collect();
+    assert!(missed.is_empty(), "{missed:#?}");
+}
+
+/// What people write below a title; none of it may cost them a tap.
+const ORDINARY: &[&str] = &[
+    "It fails on empty input. The stack trace is below.",
+    "Steps to reproduce:\n1. Open the list page\n2. Click the save button\n3. See the error",
+    "Happens since 4.2, on Linux and macOS. Reverting the last commit helps.",
+    "Expected: the list is sorted.\nActual: the list is empty.",
+    "When a user types quickly, the cursor jumps to the end of the line.",
+    "The query takes 9 s because it scans the whole table; an index on created_at should help.",
+    "See the module for dates, the function parse_day and its tests.",
+    "thread 'main' panicked at src/parse.rs:12:5: called `Option::unwrap()` on a `None` value",
+    "I noticed this while reading the code. Scroll the list down, press the up key twice and watch the selection.",
+    "Please keep the public API as it is and add a test.",
+];
+
+#[test]
+fn ordinary_details_cost_no_tap() {
+    let titles = ["Fix the parser", "Speed up the search"];
+    let locked: Vec<(&&str, String)> = titles
+        .iter()
+        .flat_map(|title| ORDINARY.iter().filter(|d| !open(title, d)).map(|d| (d, propose(title, d).why)))
+        .collect();
+    assert!(locked.is_empty(), "{locked:#?}");
+}
+
+/// What stands in the details is read as closely as a title.
+#[test]
+fn a_hidden_order_is_found_in_the_details_too() {
+    let doubted = |text: &&&str| open("Fix the parser", text);
+    let missed: Vec<&&str> = HIDDEN.iter().filter(doubted).collect();
     assert!(missed.is_empty(), "{missed:#?}");
 }
 
