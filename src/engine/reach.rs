@@ -4,7 +4,7 @@
 use super::Engine;
 use crate::chat::{Incoming, What};
 use crate::domain::message::Message;
-use crate::domain::words::{capital, clock};
+use crate::domain::words::capital;
 use crate::store::inbox::Stored;
 use crate::store::{Conn, StoreError, audit, outbox, trouble};
 use chrono::{DateTime, Utc};
@@ -38,8 +38,8 @@ pub(super) async fn note(
         }
         What::Well => {
             let Some(was) = trouble::clear(conn, platform).await? else { return Ok(()) };
-            let zone = engine.settings().schedule.zone;
-            let span = format!("from {} to {}", clock(was.since, zone), clock(now, zone));
+            let local = |at: DateTime<Utc>| at.with_timezone(&engine.settings().schedule.zone).format("%a %H:%M");
+            let span = format!("from {} to {}", local(was.since), local(now));
             audit::append(conn, now, "chat", "well", None, &format!("over, {span}: {}", was.why)).await?;
             if !was.alarmed {
                 return Ok(());

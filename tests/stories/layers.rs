@@ -31,7 +31,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
 ];
 
 /// Arrows that are not in [`LAYERS`]: the file or folder that has it, what it imports, why.
-const EXCEPTIONS: [(&str, &str, &str); 18] = [
+const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("chat", "clock", "a message is stamped when it comes in; Clock is a trait for all"),
     ("cli/queue.rs", "chat", "flags make the same command that a typed message makes"),
     ("cli/ask.rs", "chat", "an answer is shown as the terminal chat shows it"),

@@ -148,6 +148,7 @@ async fn the_way_to_the_phone() {
     album.o.advance_to("2026-03-15 09:10").await;
     album.fake.restore();
     album.until("2026-03-15 09:20").await;
+    album.hears("(the other program was not met again)").await;
     album.fake.blocks(OWNER, OWNER);
     album.hears("(the owner blocks the bot)").await;
     album.o.advance_to("2026-03-16 07:10").await;

@@ -76,7 +76,7 @@ async fn ten_minutes_of_another_program_are_one_alarm_no_fight_and_an_end() {
     }
     let polls = fake.requests("getUpdates");
     assert!((10..=21).contains(&polls), "{polls} polls in ten minutes: one in 30 s is no fight");
-    let alarm = o.expect("🚨 I may not hear you another program reads this bot's messages").await;
+    let alarm = o.expect("🚨 I may not hear you Another program reads this bot's messages").await;
     assert!(!alarm.silent);
     assert_eq!(fake.bot_messages(OWNER).len(), 1, "{}", fake.transcript());
     assert!(status(&o).await.contains("another program reads this bot's messages"));
@@ -104,7 +104,7 @@ async fn ten_minutes_of_another_program_are_one_alarm_no_fight_and_an_end() {
     o.hears_all().await;
     o.hears_all().await;
     let well = o.expect("✅ I hear you again").await;
-    assert!(well.silent && well.text.contains("from 12:00 to 12:15"), "{well:#?}");
+    assert!(well.silent && well.text.contains("from Sat 12:00 to Sat 12:15"), "{well:#?}");
     assert!(!status(&o).await.contains("📵"));
     o.reads_all();
     o.finish().await;
@@ -117,7 +117,7 @@ async fn a_webhook_that_somebody_sets_is_told_as_that() {
     o.hears().await;
     o.settle().await;
     let alarm = o.expect("🚨 I may not hear you").await;
-    assert!(alarm.text.contains("a webhook is set for this bot") && !alarm.silent, "{alarm:#?}");
+    assert!(alarm.text.contains("A webhook is set for this bot") && !alarm.silent, "{alarm:#?}");
     assert!(status(&o).await.contains("a webhook is set"));
     assert_eq!(fake.requests("deleteWebhook"), 0, "no fight");
     fake.hooks("");
