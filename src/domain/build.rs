@@ -5,6 +5,10 @@
 //! `Waiting → Preparing → SettingUp → Verifying → Verifying again (only after a failure) → Measuring → Ended`.
 //! Each step's work is either a host step (git, done by the bot) or a run (a supervised command).
 
+mod check;
+
+pub use check::{Check, CheckPurpose, CheckStep, TestCounts, TestsVerdict, Verdict};
+
 use super::agent::AgentReport;
 use super::id::{BuildId, CheckId, RunId, SessionId, TaskId};
 use super::task::UnknownWord;
@@ -30,26 +34,6 @@ pub enum BuildStep {
     /// The result waits for its check, or is being checked.
     Checking,
     /// Over; [`Build::outcome`] says how.
-    Ended,
-}
-
-/// Where a check stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CheckStep {
-    /// Not begun: one check at a time per project.
-    Waiting,
-    /// The host makes a fresh clone of the commit.
-    Preparing,
-    /// The project's setup command runs in it.
-    SettingUp,
-    /// The verify command runs.
-    Verifying,
-    /// It failed: once more, to tell flaky from failed.
-    VerifyingAgain,
-    /// The measure command runs.
-    Measuring,
-    /// Over.
     Ended,
 }
 
@@ -85,10 +69,6 @@ pub(crate) use stored_words;
 stored_words!(BuildStep, "build step", {
     Preparing => "preparing", SettingUp => "setting_up", Working => "working", Parked => "parked",
     Collecting => "collecting", Checking => "checking", Ended => "ended",
-});
-stored_words!(CheckStep, "check step", {
-    Waiting => "waiting", Preparing => "preparing", SettingUp => "setting_up", Verifying => "verifying",
-    VerifyingAgain => "verifying_again", Measuring => "measuring", Ended => "ended",
 });
 
 /// How a build ended. One meaning each; only [`Outcome::Verified`] counts as completed.
@@ -375,86 +355,4 @@ pub struct Change {
     pub paths: Vec<String>,
     /// What deserves a second look (nested repositories, links out of the tree).
     pub flags: Vec<String>,
-}
-
-/// What a check is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CheckPurpose {
-    /// The project's base, once a session.
-    Base,
-    /// A build's result.
-    Result,
-}
-
-stored_words!(CheckPurpose, "check purpose", { Base => "base", Result => "result" });
-
-/// One verification of a commit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Check {
-    /// Row number.
-    pub id: CheckId,
-    /// In which session.
-    pub session: SessionId,
-    /// Which project.
-    pub project: String,
-    /// Which commit; empty until the host knows it (a base is resolved when its clone is made).
-    pub commit: String,
-    /// What for.
-    pub purpose: CheckPurpose,
-    /// The build it judges, for a result.
-    pub build: Option<BuildId>,
-    /// Where it stands.
-    pub step: CheckStep,
-    /// When the step it is in began.
-    pub step_at: DateTime<Utc>,
-    /// Set when its clone is made.
-    pub prepared: bool,
-    /// Set when a host step failed.
-    pub host_failure: Option<HostFailure>,
-    /// What was found, once it has ended.
-    pub verdict: Option<Verdict>,
-}
-
-/// What a check found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// Whether and how the verify command passed.
-    pub tests: TestsVerdict,
-    /// Test names and counts read from its output, where it prints a known form.
-    pub counts: TestCounts,
-    /// The number the measure command printed, where there is one.
-    pub measure: Option<f64>,
-    /// Why the check could not be done, or its measure could not be taken.
-    pub trouble: Option<String>,
-    /// The bot ended it because the disk was filling: it says nothing about the commit.
-    #[serde(default)]
-    pub cut_short: bool,
-}
-
-/// Whether the verify command passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TestsVerdict {
-    /// Exit status 0.
-    Passed,
-    /// Failed twice.
-    Failed,
-    /// Failed, then passed.
-    Flaky,
-    /// The project has no verify command.
-    NoCommand,
-    /// Setup or clone failed, or the command could not be run.
-    Impossible,
-}
-
-/// What a test runner's output says.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TestCounts {
-    /// Tests that passed, where the output says so.
-    pub passed: Option<u32>,
-    /// Tests that failed, where the output says so.
-    pub failed: Option<u32>,
-    /// Names of those that failed, sorted, at most 200.
-    pub failing: Vec<String>,
 }

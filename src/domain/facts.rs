@@ -58,6 +58,9 @@ pub struct NightFacts {
     pub finished_since: Vec<BuildFact>,
 }
 
+/// From when until when; none: still.
+pub type Stretch = (DateTime<Utc>, Option<DateTime<Utc>>);
+
 /// One build with what was found of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BuildFact {
@@ -76,7 +79,7 @@ pub struct BuildFact {
     /// When it should end, for a running one.
     pub expected_finish: Option<DateTime<Utc>>,
     /// The stretches in which it was worked on, in order, the last one open while it runs; empty: all of its time.
-    pub stretches: Vec<(DateTime<Utc>, Option<DateTime<Utc>>)>,
+    pub stretches: Vec<Stretch>,
     /// Its measure compared with its base's, from [`super::test_output::speed`].
     pub measure_text: Option<String>,
 }

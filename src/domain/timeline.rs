@@ -13,7 +13,7 @@ pub use draw::{WIDTH, svg};
 pub use pen::{is_safe_width, text_width};
 
 use super::build::Outcome;
-use super::facts::{BuildFact, NightFacts, Standing};
+use super::facts::{BuildFact, NightFacts, Standing, Stretch};
 use super::id::TaskId;
 use super::session::SessionKind;
 use super::task::limits::TITLE_CHARS;
@@ -246,17 +246,17 @@ impl Timeline {
 /// Which slot a build had is not kept, so each takes the first that is free when it begins.
 fn lanes(facts: &NightFacts, to: DateTime<Utc>) -> Vec<Lane> {
     // A build that waited frees its slot meanwhile: each stretch of work is a bar of its own.
-    let mut order: Vec<(&BuildFact, DateTime<Utc>, Option<DateTime<Utc>>)> = vec![];
+    let mut order: Vec<(&BuildFact, Stretch)> = vec![];
     for fact in &facts.builds {
         if fact.stretches.is_empty() {
-            order.push((fact, fact.build.started_at, fact.build.ended_at));
+            order.push((fact, (fact.build.started_at, fact.build.ended_at)));
         }
-        order.extend(fact.stretches.iter().map(|(from, to)| (fact, *from, *to)));
+        order.extend(fact.stretches.iter().map(|stretch| (fact, *stretch)));
     }
-    order.retain(|(_, from, _)| *from < to);
-    order.sort_by_key(|(fact, from, _)| (*from, fact.build.id));
+    order.retain(|(_, (from, _))| *from < to);
+    order.sort_by_key(|(fact, (from, _))| (*from, fact.build.id));
     let mut lanes: Vec<(DateTime<Utc>, Vec<Block>)> = vec![];
-    for (fact, started, ended) in order {
+    for (fact, (started, ended)) in order {
         let build = &fact.build;
         // A clock set back can end a build before it began.
         let ended = ended.map(|at| at.max(started));

@@ -72,8 +72,9 @@ pub(super) async fn fence(engine: &Engine, spec: &mut RunSpec, folder: &Path, re
     let room = room::furnish(folder, owner.as_deref(), reach.login.as_ref()).map_err(failed)?;
     spec.env.insert("HOME".into(), room.home.to_string_lossy().into_owned());
     let tools = owner.as_deref().map(leash::tool_environment).unwrap_or_default();
+    let mut installed = Vec::new();
     for (name, place) in tools.into_iter().filter(|(_, place)| Path::new(place).is_dir()) {
-        spec.env.entry(name).or_insert(place);
+        installed.push(PathBuf::from(&*spec.env.entry(name).or_insert(place)));
     }
     if off {
         return Ok(());
@@ -85,7 +86,7 @@ pub(super) async fn fence(engine: &Engine, spec: &mut RunSpec, folder: &Path, re
         temp,
         home: room.home,
         login: room.logins,
-        readable: reach.readable.into_iter().chain(named(spec)).collect(),
+        readable: reach.readable.into_iter().chain(named(spec)).chain(installed).collect(),
         data: engine.home().root().to_owned(),
         owner,
         path: spec.env.get("PATH").cloned().unwrap_or_default(),

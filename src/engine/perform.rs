@@ -111,7 +111,7 @@ async fn record(
             audit::append(conn, now, "host", "checked", None, &text).await
         }
         Action::EndBuild(end) => end_build(engine, conn, end, now).await,
-        Action::ParkBuild { build, wait, block } => park_build(engine, conn, *build, wait, block.as_ref(), now).await,
+        Action::ParkBuild { build, wait, block } => park_build(engine, conn, *build, wait, block.as_deref(), now).await,
         Action::ResumeBuild(resumption) => resume_build(engine, conn, resumption, now).await,
         Action::OpenThrottle { kind, detail } => {
             health::open_throttle(conn, *kind, detail, now).await?;

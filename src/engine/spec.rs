@@ -46,14 +46,13 @@ pub(super) async fn spec(engine: &Engine, conn: &mut Conn, id: RunId) -> Result<
             let build = builds::get(conn, build).await?;
             let task = tasks::get(conn, build.task).await?;
             let slot = builds::slot(conn, build.id).await?;
-            let last =
-                runs::rounds(conn, build.id).await?.into_iter().filter(|run| run.round < build.round).next_back();
+            let last = runs::rounds(conn, build.id).await?.into_iter().rfind(|run| run.round < build.round);
             let resumed = match last.and_then(|run| run.report) {
                 Some(report) => Some((report, builds::went_on(conn, build.id).await?)),
                 None => None,
             };
             let sandboxed = fence::holds(engine).await;
-            build_spec(engine, &run, &build, &task, slot, resumed, sandboxed)
+            build_spec(engine, &run, &build, &task, slot, resumed.as_ref(), sandboxed)
         }
         RunOwner::Check(check) => {
             let check = checks::get(conn, check).await?;
@@ -92,7 +91,7 @@ fn build_spec<'a>(
     build: &Build,
     task: &Task,
     slot: usize,
-    resumed: Option<(AgentReport, Option<Wait>)>,
+    resumed: Option<&(AgentReport, Option<Wait>)>,
     sandboxed: bool,
 ) -> Result<Fenced<'a>, String> {
     let home = &engine.parts.home;
@@ -113,7 +112,7 @@ fn build_spec<'a>(
     match run.step {
         RunStep::Agent => {
             let agent = agent_of(engine, build, task).ok_or("the agent of this build is not configured any more")?;
-            let prompt = prompt_file(&folder, task, build, resumed.as_ref())?;
+            let prompt = prompt_file(&folder, task, build, resumed)?;
             let mut env = environment(engine, &folder, project, Some(agent), slot);
             env.insert("OVERNIGHT_PROMPT".into(), prompt.to_string_lossy().into_owned());
             env.insert("OVERNIGHT_TASK".into(), task.id.to_string());
@@ -126,7 +125,6 @@ fn build_spec<'a>(
                 prompt_file: &prompt,
                 clone: &clone,
                 session: resumed
-                    .as_ref()
                     .filter(|(report, _)| !report.session_gone)
                     .and_then(|(report, _)| report.session_id.as_deref())
                     .map_or(agent::SessionChoice::New(&session), agent::SessionChoice::Resume),
@@ -140,7 +138,9 @@ fn build_spec<'a>(
             let stdin = (launch.stdin == agent::Input::Prompt).then(|| prompt.clone());
             let mut spec = finish(engine, run, launch.argv, clone, env, stdin);
             spec.stderr_path = launch.separate_stderr.then(|| stderr_path(&spec.log_path));
-            spec.silence_secs = Some(engine.parts.clock.real(engine.parts.settings.build.silence).as_secs_f64());
+            // Never sooner by a clock that runs fast: an agent's silence is real.
+            let silence = engine.parts.settings.build.silence;
+            spec.silence_secs = Some(silence.max(engine.parts.clock.real(silence)).as_secs_f64());
             let work = if task.spec.kind == TaskKind::Artifact { vec![artifacts] } else { vec![] };
             let hosts = launch.api_hosts.into_iter().chain(agent.hosts.iter().cloned()).collect();
             let login = (agent.kind != AgentKind::Command).then(|| agent::login(agent.kind));

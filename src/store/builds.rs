@@ -1,9 +1,11 @@
-//! Builds.
+//! Builds; those that wait in `waits`.
+
+pub use waits::{park, parked_before, resume, set_wait, used_in, went_on};
 
 use super::{Conn, StoreError, expect_one, from_json_opt, ms, small, time, time_opt, to_json, word, word_opt};
-use crate::domain::build::{Build, BuildStep, Change, HostFailure, Outcome, StopReason, Used, Wait};
+use crate::domain::build::{Build, BuildStep, Change, HostFailure, Outcome, StopReason, Used};
 use crate::domain::id::{BuildId, CheckId, SessionId, TaskId};
-use crate::domain::plan::{NewBuild, Resumption};
+use crate::domain::plan::NewBuild;
 use chrono::{DateTime, TimeDelta, Utc};
 
 struct Row {
@@ -86,6 +88,8 @@ macro_rules! select {
     };
 }
 
+mod waits;
+
 fn all(rows: Vec<Row>) -> Result<Vec<Build>, StoreError> {
     rows.into_iter().map(Build::try_from).collect()
 }
@@ -115,68 +119,6 @@ async fn permit(conn: &mut Conn, permits: usize) -> Result<(), StoreError> {
     let running = sqlx::query_scalar!("SELECT COUNT(*) FROM build WHERE step NOT IN ('ended', 'parked')");
     let running: usize = small(running.fetch_one(conn).await?)?;
     if running >= permits { Err(StoreError::Conflict("the number of running builds")) } else { Ok(()) }
-}
-
-/// Parks a build: its agent has to wait, and its permit is free.
-pub async fn park(conn: &mut Conn, id: BuildId, wait: &Wait, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let (wait, now) = (to_json(wait)?, ms(now));
-    let result = sqlx::query!(
-        "UPDATE build SET step = 'parked', step_at = ?, waits_for = ? WHERE id = ? AND step = 'working'",
-        now,
-        wait,
-        id.0
-    )
-    .execute(conn)
-    .await?;
-    expect_one(&result, "the build's step")
-}
-
-/// Lets a parked build's agent go on, in the session that has room for it.
-pub async fn resume(conn: &mut Conn, resumption: &Resumption, now: DateTime<Utc>) -> Result<(), StoreError> {
-    permit(conn, resumption.permits).await?;
-    let slot = free_slot(conn, resumption.task).await?;
-    let (now, round) = (ms(now), resumption.round_before + 1);
-    let result = sqlx::query!(
-        "UPDATE build SET waited_ms = waited_ms + ?1 - step_at, step = 'working', step_at = ?1, \
-         went_on = waits_for, waits_for = NULL, \
-         round = ?2, slot = ?3, session_id = ?4 WHERE id = ?5 AND step = 'parked' AND round = ?6",
-        now,
-        round,
-        slot,
-        resumption.session.0,
-        resumption.build.0,
-        resumption.round_before
-    )
-    .execute(conn)
-    .await?;
-    expect_one(&result, "the parked build")
-}
-
-/// What a build had waited for when the round it is in began.
-pub async fn went_on(conn: &mut Conn, id: BuildId) -> Result<Option<Wait>, StoreError> {
-    let wait = sqlx::query_scalar!("SELECT went_on FROM build WHERE id = ?", id.0).fetch_one(conn).await?;
-    from_json_opt(wait.as_deref())
-}
-
-/// What the parked build waits for has changed: the owner has answered.
-pub async fn set_wait(conn: &mut Conn, id: BuildId, wait: &Wait) -> Result<(), StoreError> {
-    let wait = to_json(wait)?;
-    let result = sqlx::query!("UPDATE build SET waits_for = ? WHERE id = ? AND step = 'parked'", wait, id.0)
-        .execute(conn)
-        .await?;
-    expect_one(&result, "the parked build")
-}
-
-/// What the builds of a session have used together.
-pub async fn used_in(conn: &mut Conn, session: SessionId) -> Result<Used, StoreError> {
-    let row = sqlx::query!(
-        "SELECT COALESCE(SUM(spent_tokens), 0) AS \"tokens!: i64\", COALESCE(SUM(spent_usd), 0.0) AS \"usd!: f64\", \
-         COALESCE(SUM(spent_turns), 0) AS \"turns!: i64\" FROM build WHERE session_id = ?",
-        session.0
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(Used { tokens: small(row.tokens)?, usd: row.usd, turns: small(row.turns)? })
 }
 
 /// The smallest slot no running build of the same project has: a parked one gets a new one when it goes on.
@@ -215,11 +157,6 @@ pub async fn get(conn: &mut Conn, id: BuildId) -> Result<Build, StoreError> {
 /// Builds that have not ended.
 pub async fn open(conn: &mut Conn) -> Result<Vec<Build>, StoreError> {
     all(select!("WHERE step <> 'ended' ORDER BY id").fetch_all(conn).await?)
-}
-
-/// Builds that wait and were started in an earlier session, oldest first.
-pub async fn parked_before(conn: &mut Conn, session: SessionId) -> Result<Vec<Build>, StoreError> {
-    all(select!("WHERE step = 'parked' AND session_id < ? ORDER BY id", session.0).fetch_all(conn).await?)
 }
 
 /// The builds of a session, oldest first.

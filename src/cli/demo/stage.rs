@@ -58,6 +58,7 @@ impl Stage {
         )?;
         logs(&folder.join("logs"), evening)?;
         database(&folder.join("fitness.db")).await?;
+        fs::create_dir_all(folder.join("agent/state"))?;
         let config = folder.join("overnight.toml");
         let shown =
             folder.to_str().with_context(|| format!("{} is not UTF-8; name another --folder", folder.display()))?;

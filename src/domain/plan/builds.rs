@@ -130,7 +130,7 @@ impl Walk<'_> {
         if task.spec.kind == TaskKind::Action {
             return self.end_action(ending);
         }
-        let Some(run) = self.world.agent_run(self.build) else { return None };
+        let run = self.world.agent_run(self.build)?;
         let report = run.report.as_ref().filter(|_| ended_by_itself(ending));
         if let Some(report) = report
             && self.asked_to_stop().is_none()

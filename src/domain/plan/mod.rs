@@ -182,7 +182,7 @@ pub enum Action {
         /// What for.
         wait: Wait,
         /// The agent whose account can't be used, and until when not.
-        block: Option<(String, Block)>,
+        block: Option<Box<(String, Block)>>,
     },
     /// Lets a parked build go on.
     ResumeBuild(Resumption),

@@ -30,7 +30,7 @@ pub(super) fn park(
     let wait = Wait::Provider { why: report.why.clone() };
     let block = build.agent.clone().map(|agent| {
         let block = blocked(world, &agent, kind, run, report, build, now);
-        (agent, block)
+        Box::new((agent, block))
     });
     Some(Action::ParkBuild { build: build.id, wait, block })
 }

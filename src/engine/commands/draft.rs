@@ -198,8 +198,8 @@ pub(in crate::engine) async fn reply_to(
     text: &str,
     now: DateTime<Utc>,
 ) -> Result<Option<Reply>, StoreError> {
-    let asked = key.strip_prefix("question:").and_then(|rest| rest.split(':').next()).and_then(|id| id.parse().ok());
-    if let Some(id) = asked.map(TaskId).filter(|_| !text.trim_start().starts_with('/')) {
+    let question = key.strip_prefix("question:").and_then(|rest| rest.split(':').next()).and_then(|id| id.parse().ok());
+    if let Some(id) = question.map(TaskId).filter(|_| !text.trim_start().starts_with('/')) {
         return super::answer(engine, conn, asker, id, text.trim(), now).await.map(Some);
     }
     let number = key.strip_prefix("card:").and_then(|rest| rest.split(':').next()).and_then(|id| id.parse().ok());

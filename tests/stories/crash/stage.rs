@@ -74,10 +74,12 @@ env = { WITNESS = "@STAGE@/witness" }
 name = "alpha"
 path = "@STAGE@/alpha"
 verify = ["sh", "check.sh"]
+caches = ["@STAGE@/witness"]
 [[projects]]
 name = "beta"
 path = "@STAGE@/beta"
 verify = ["sh", "check.sh"]
+caches = ["@STAGE@/witness"]
 "#;
 
 /// Where one night happens.

@@ -51,7 +51,7 @@ impl World {
                 Ok(())
             }
             Action::EndBuild(end) => self.end_build(end),
-            Action::ParkBuild { build, wait, block } => self.park(*build, wait, block.as_ref()),
+            Action::ParkBuild { build, wait, block } => self.park(*build, wait, block.as_deref()),
             Action::ResumeBuild(resumption) => self.resume(resumption),
             Action::OpenThrottle { kind, .. } => {
                 only(!self.throttles.iter().any(|open| open.kind == *kind), "open throttle of a kind")?;
