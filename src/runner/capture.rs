@@ -15,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 
 use super::log::Held;
+use super::redact::Redaction;
 use super::writer::{Captured, LogWriter};
 
 /// One read at most; as large as an unprivileged pipe may be on Linux, so a flood costs few system calls.
@@ -31,8 +32,8 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    /// Reads `pipe` into `log` until its end.
-    pub(super) fn start(pipe: PipeReader, log: LogWriter) -> io::Result<Self> {
+    /// Reads `pipe` into `log` until its end, without the secrets.
+    pub(super) fn start(pipe: PipeReader, log: LogWriter, redaction: Redaction) -> io::Result<Self> {
         rustix::fs::fcntl_setfl(&pipe, OFlags::NONBLOCK)?;
         #[cfg(target_os = "linux")]
         // A larger pipe is faster; where the user's quota forbids it the usual one serves.
@@ -40,7 +41,9 @@ impl Capture {
         let closing = Arc::new(AtomicBool::new(false));
         let bytes = Arc::new(AtomicU64::new(0));
         let (seen, came) = (Arc::clone(&closing), Arc::clone(&bytes));
-        let thread = std::thread::Builder::new().name("capture".into()).spawn(move || copy(pipe, log, &seen, &came))?;
+        let thread = std::thread::Builder::new()
+            .name("capture".into())
+            .spawn(move || copy(pipe, log, redaction, &seen, &came))?;
         Ok(Self { thread, closing, bytes })
     }
 
@@ -59,7 +62,13 @@ impl Capture {
     }
 }
 
-fn copy(mut pipe: PipeReader, mut log: LogWriter, closing: &AtomicBool, came: &AtomicU64) -> Captured {
+fn copy(
+    mut pipe: PipeReader,
+    mut log: LogWriter,
+    mut redaction: Redaction,
+    closing: &AtomicBool,
+    came: &AtomicU64,
+) -> Captured {
     let mut buffer = vec![0; BUFFER];
     let mut closed_at = None;
     loop {
@@ -73,7 +82,11 @@ fn copy(mut pipe: PipeReader, mut log: LogWriter, closing: &AtomicBool, came: &A
             Ok(0) => break,
             Ok(n) => {
                 came.fetch_add(n as u64, Ordering::Relaxed);
-                log.write(&buffer[..n]);
+                if redaction.is_idle() {
+                    log.write(&buffer[..n]);
+                } else {
+                    log.write(&redaction.pass(&buffer[..n]));
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if closed_at.is_some() {
@@ -88,6 +101,7 @@ fn copy(mut pipe: PipeReader, mut log: LogWriter, closing: &AtomicBool, came: &A
             }
         }
     }
+    log.write(&redaction.rest());
     log.close()
 }
 

@@ -16,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::capture::Capture;
 use super::leash::{Fastened, Listener};
 use super::log::Held;
+use super::redact::Redaction;
 use super::writer::{Captured, LogWriter};
 use super::{MARKER, RunSpec};
 
@@ -87,7 +88,8 @@ fn capture(spec: &RunSpec, path: &Path) -> Result<(Capture, PipeWriter), String>
     let log = LogWriter::create(path, spec.log_head_bytes, spec.log_tail_bytes)
         .map_err(|e| format!("could not create the log {}: {e}", path.display()))?;
     let (reader, writer) = io::pipe().map_err(|e| format!("could not make a pipe: {e}"))?;
-    let capture = Capture::start(reader, log).map_err(|e| format!("could not read the command's output: {e}"))?;
+    let capture = Capture::start(reader, log, Redaction::of(&spec.env))
+        .map_err(|e| format!("could not read the command's output: {e}"))?;
     Ok((capture, writer))
 }
 

@@ -13,7 +13,8 @@
 //! | `supervisor.log` | supervisor | what it could not say in `exit.json` |
 //!
 //! [`LocalRunner`] is the bot's side; [`supervise_main`] is the other, a re-execution of our own binary. In between,
-//! `command` starts, `tree` finds and ends processes, `capture` and `writer` keep the output bounded, `log` reads it.
+//! `command` starts, `tree` finds and ends processes, `capture` and `writer` keep the output bounded, `redact` keeps
+//! secrets out of it, `log` reads it.
 //!
 //! Left out on purpose: what the output means (that is `agent`), whether to retry (that is `domain`), and isolation:
 //! a sandbox is a longer argv.
@@ -25,6 +26,7 @@ mod local;
 mod log;
 mod path_json;
 mod record;
+mod redact;
 mod supervisor;
 mod tree;
 mod writer;

@@ -10,37 +10,32 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-/// What stands for a coding model. `task-N` is a lock that shows two agents of one task at once; what `slow-N` holds is
+/// What stands for a coding model. `task-N` is locked, which shows two agents of one task at once; what `slow-N` holds is
 /// slept by the first agent of task N, beside a stray child.
 const AGENT: &str = r#"
 task=$OVERNIGHT_TASK
-lock=$WITNESS/task-$task
-if ! mkdir "$lock" 2>/dev/null && grep -qs '^State:[[:space:]]*[A-WYa-z]' "/proc/$(cat "$lock/pid")/status"; then
-    echo "overlap $task" >> "$WITNESS/agents"
-fi
-echo $$ > "$lock/pid"
+exec 9>> "$WITNESS/task-$task"
+flock -n 9 || echo "overlap $task" >> "$WITNESS/agents"
 echo "start $task" >> "$WITNESS/agents"
 if [ -e "$WITNESS/slow-$task" ]; then
     seconds=$(cat "$WITNESS/slow-$task")
     rm "$WITNESS/slow-$task"
-    setsid sleep "$seconds" &
-    sleep "$seconds"
+    setsid sleep "$seconds" 9>&- &
+    sleep "$seconds" 9>&-
 fi
 echo "PROGRESS 40 thinking"
-sleep 0.15
+sleep 0.15 9>&-
 case $task in
 1) echo one >> code.txt ;;
 2) : > broken ;;
 3) if ! [ -e "$WITNESS/tried" ]; then
        : > "$WITNESS/tried"
-       rm -r "$lock"
        exit 75
    fi
    echo three > service.txt ;;
 4) echo '<title>Dashboard</title>' > dashboard.html ;;
 esac
 echo "end $task" >> "$WITNESS/agents"
-rm -r "$lock"
 "#;
 
 /// The project's tests. The pause makes kills fall into them too.

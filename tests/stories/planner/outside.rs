@@ -159,12 +159,12 @@ impl World {
 
     /// What an agent's output comes to, and what that says about the account behind it.
     fn report(&mut self, run: &Run, now: DateTime<Utc>) {
+        use AgentOutcome::{Account, Budget, Denied, Failed, Hung, Interrupted, Limit, Question, Success, Transient};
         let RunOwner::Build(build) = run.owner else { return };
         let is_action = self.task(row(&self.builds, build.0).task).spec.kind == TaskKind::Action;
         if run.step != RunStep::Agent || is_action || self.dice.chance(5) {
             return;
         }
-        use AgentOutcome::{Account, Budget, Denied, Failed, Hung, Interrupted, Limit, Question, Success, Transient};
         let outcome = match run.ending() {
             _ if self.outside.calm => Success,
             Some(RunEnding::Exited { code: 0 }) => {
