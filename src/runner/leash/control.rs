@@ -26,8 +26,10 @@ pub(super) const NAME: &str = "control";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Word {
-    /// The leash holds; the command begins.
+    /// The leash holds; the command may have begun from now on. Said before, for a command can end its guard.
     Entered,
+    /// It has begun. Only a guard that stays tells this.
+    Begun,
     /// The command was not begun.
     Failed(String),
     /// The command itself ended. Only a guard that stays tells this.
@@ -99,9 +101,10 @@ impl Listener {
         stream.set_read_timeout(Some(READY)).map_err(|e| format!("the command's guard is not heard: {e}"))?;
         let mut lines = BufReader::new(stream);
         match next(&mut lines) {
-            Some(Word::Entered) if stays => {}
             Some(Word::Entered) => match next(&mut lines) {
+                // One that stays may have been ended by its command already.
                 None => {}
+                Some(Word::Begun) if stays => {}
                 Some(Word::Failed(why)) => return Err(why),
                 Some(_) => return Err("its guard is out of order".into()),
             },
@@ -131,7 +134,7 @@ impl LastWords {
         match *word {
             Word::Ended { code, signal } => self.ended = Some((code, signal)),
             Word::Left(left) => self.left = Some(left),
-            Word::Entered | Word::Failed(_) => {}
+            Word::Entered | Word::Begun | Word::Failed(_) => {}
         }
     }
 }

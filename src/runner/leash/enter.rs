@@ -120,17 +120,18 @@ fn stay(
         // After the threads were started: they serve the relay, and rules hold only this thread and what it starts.
         landlock::restrict(rules)?;
     }
-    let child = Command::new(program)
-        .args(arguments)
-        .spawn()
-        .map_err(|error| format!("could not start {}: {error}", program.to_string_lossy()))?
-        .id();
     let mut tell = |word: &Word| {
         if let Some(teller) = teller {
             teller.tell(word);
         }
     };
     tell(&Word::Entered);
+    let child = Command::new(program)
+        .args(arguments)
+        .spawn()
+        .map_err(|error| format!("could not start {}: {error}", program.to_string_lossy()))?
+        .id();
+    tell(&Word::Begun);
     let waiting = std::thread::Builder::new().name("wait".into()).spawn(move || reap(&events));
     waiting.map_err(|error| format!("no thread to wait for the command: {error}"))?;
     let (status, asked) = ended(&inbox, child);

@@ -48,6 +48,7 @@ time.sleep(600)
 fn forking_without_end_meets_a_limit_or_is_said_to_have_none() {
     each(|mode, stage| {
         stage.spec.grace_secs = 0.2;
+        stage.leash.processes = Some(64);
         stage.launch_argv(&["python3", "-c", FORKS]);
         stage.wait_log("made");
         let log = stage.log();

@@ -109,7 +109,8 @@ impl Stage {
             temp: Some(temp),
             network: Network::Closed,
             memory_bytes: Some(1 << 30),
-            processes: Some(64),
+            // Room for the stories beside this one: as an ordinary user without a namespace all count together.
+            processes: Some(2048),
             mode,
             ..Leash::default()
         };
