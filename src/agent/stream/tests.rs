@@ -172,14 +172,14 @@ fn what_is_refused_is_named_once() {
 #[test]
 fn progress_is_what_structured_events_say() {
     let last = |kind, out: &str| {
-        let said = events_of(kind, out).into_iter().filter_map(|event| match event {
+        let mut said = events_of(kind, out).into_iter().filter_map(|event| match event {
             AgentEvent::Progress(Progress { percent, text, estimated }) => {
                 assert!(!estimated);
                 Some((percent, text))
             }
             _ => None,
         });
-        said.last().unwrap_or_default()
+        said.next_back().unwrap_or_default()
     };
     let todos = r#"[{"content":"a","status":"completed"},{"content":"b","status":"in_progress","activeForm":"doing b"},{"content":"c","status":"pending"}]"#;
     let claude = |name: &str, input: &str| {
@@ -244,7 +244,7 @@ fn spending_is_told_while_it_runs() {
     assert_eq!(told, [(16, 1), (42, 2)], "the same message twice is counted once");
 
     let step = format!("{OPENCODE_STOP}\n{OPENCODE_STOP}\n");
-    assert_eq!(events_of(OpenCode, &step).iter().filter_map(usage).last(), Some((18, 2)));
+    assert_eq!(events_of(OpenCode, &step).iter().filter_map(usage).next_back(), Some((18, 2)));
     let report = read(
         Aider,
         0,

@@ -95,7 +95,7 @@ impl Known {
 
 /// Every variable that stands for a login, to be asked of the environment.
 pub(in crate::cli) fn keys() -> Vec<String> {
-    KNOWN.iter().flat_map(|known| known.keys()).map(ToString::to_string).collect()
+    KNOWN.iter().flat_map(Known::keys).map(ToString::to_string).collect()
 }
 
 /// The known agent of that kind; none for a plain command.
