@@ -5,9 +5,9 @@ use crate::domain::progress::{self, read_progress};
 use crate::domain::words::plain;
 use chrono::{DateTime, Utc};
 
-/// Bytes kept of the agent's last words, from their end.
-const TEXT_BYTES: usize = 32 * 1024;
-/// Bytes kept of lines that are no events, from their end.
+/// Bytes kept at least of the agent's last words, from their end; at most twice that.
+const TEXT_BYTES: usize = 16 * 1024;
+/// The same for lines that are no events.
 const STRAY_BYTES: usize = 8 * 1024;
 /// Most refusals, windows and background jobs that are named.
 const MOST: usize = 50;
@@ -159,12 +159,14 @@ impl Heard {
     }
 }
 
-/// Appends, and cuts from the start what is beyond `most` bytes.
+/// Appends, and cuts from the start to the last `most` bytes; only once twice that is there, as cutting moves the rest.
 fn keep_end(text: &mut String, more: &str, most: usize) {
     text.push_str(more);
-    if text.len() > most {
+    if text.len() > 2 * most {
         let cut = text.ceil_char_boundary(text.len() - most);
-        *text = text.split_off(cut);
+        drop(text.drain(..cut));
+        // One long line must not keep its memory for the rest of the night.
+        text.shrink_to(2 * most);
     }
 }
 

@@ -161,6 +161,8 @@ impl Stream {
     fn report(self, end: &AgentEnd, trouble: &str) -> AgentReport {
         let question = self.heard.question.clone().or_else(|| question::asked(&self.heard.text));
         let (outcome, why) = self.outcome(end, question.as_deref(), trouble);
+        // What was said may hold nothing that can be shown.
+        let why = if why.is_empty() { ended(end) } else { why };
         let reset_at = (outcome == AgentOutcome::Limit).then(|| self.reset()).flatten();
         let Self { heard, before, .. } = self;
         let spent = if heard.running_total { since(before, heard.spent) } else { heard.spent };

@@ -321,6 +321,7 @@ fn wrong_types_long_texts_and_control_characters_do_no_harm() {
     let text = "\\u001b[2J\\u202eab\\nc".to_owned() + &"x".repeat(9000);
     let report = read(Claude, 0, &CLAUDE_DONE.replace("Done.", &text), "");
     let summary = report.summary.unwrap();
+    assert_eq!(read(Codex, 1, "\u{1}\n", "\u{0}\u{202e}").why, "it ended with exit status 1", "found by fuzzing");
     assert!(summary.starts_with("[2Jab c") && summary.chars().count() == SUMMARY_CHARS, "{summary}");
 }
 
