@@ -180,6 +180,45 @@ async fn dump(tx: &mut overnight::store::Tx) -> std::collections::BTreeMap<Strin
     all
 }
 
+/// A build that worked when the first version was stopped: its run has ended, and nobody wrote a report of it.
+#[tokio::test]
+async fn a_database_from_before_agents_had_rounds_keeps_its_builds() {
+    use sqlx::Connection;
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join(overnight::store::FILE);
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let mut old = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let mut first = sqlx::migrate!();
+    first.migrations = first.migrations.iter().take(1).cloned().collect();
+    first.run(&mut old).await.unwrap();
+    sqlx::raw_sql(
+        "INSERT INTO task (id, title, details, kind, category, priority, estimate_minutes, command, state, revision, source,
+             created_at) VALUES (7, 'Build a dashboard', '', 'code', 'bug_fix', 'HIGH', 60, '[]', 'open', 2, 'owner', 5);
+         INSERT INTO session (id, kind, date, phase, started_at, patterns_at, spawn_at, spawn_until, brief_at)
+             VALUES (1, 'nightly', '2026-03-14', 'building', 1, 2, 3, 4, 5);
+         INSERT INTO build (id, task_id, session_id, attempt, slot, step, started_at, step_at, log_offset)
+             VALUES (3, 7, 1, 1, 0, 'working', 10, 20, 99);
+         INSERT INTO run (id, owner_kind, owner_id, step, started_at, ended_at, ending, log_path)
+             VALUES (4, 'build', 3, 'agent', 20, 30, '{\"end\":\"exited\",\"code\":0}', '/l');",
+    )
+    .execute(&mut old)
+    .await
+    .unwrap();
+    old.close().await.unwrap();
+    let store = Store::open(home.path()).await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    let build = builds::open(&mut tx).await.unwrap().remove(0);
+    assert_eq!((build.round, build.wait, build.agent, build.spent.tokens), (0, None, None, 0));
+    assert_eq!(build.waited, chrono::TimeDelta::zero());
+    let run = overnight::store::runs::current(&mut tx).await.unwrap().remove(0);
+    assert_eq!((run.round, run.report), (0, None));
+    // The old index knew no rounds; a second run of the same round is refused all the same.
+    let owner = overnight::domain::build::RunOwner::Build(build.id);
+    let step = overnight::domain::build::RunStep::Agent;
+    assert!(overnight::store::runs::insert(&mut tx, owner, step, 0, "/l", chrono::Utc::now()).await.is_err());
+    assert!(overnight::store::runs::insert(&mut tx, owner, step, 1, "/l", chrono::Utc::now()).await.is_ok());
+}
+
 #[tokio::test]
 async fn a_database_from_before_strangers_were_counted_keeps_every_row() {
     use sqlx::Connection;
