@@ -55,6 +55,8 @@ pub(super) const REJECT: &str = "Example:\n  overnight reject 3 too early";
 
 pub(super) const UNDO: &str = "Example:\n  overnight undo 3";
 
+pub(super) const ANSWER: &str = "Example:\n  overnight answer 12 \"keep version 1\"";
+
 pub(super) const SNOOZE: &str = "Example:\n  overnight snooze 3";
 
 pub(super) const STOP: &str = "Examples:\n  overnight stop 12\n  overnight stop all";

@@ -91,6 +91,14 @@ enum Command {
         /// Task number
         task: i64,
     },
+    /// Answer what an agent asked; it goes on with it
+    #[command(after_help = examples::ANSWER)]
+    Answer {
+        /// Task number
+        task: i64,
+        /// Your answer
+        text: String,
+    },
     /// Leave a locked task out of the next brief
     #[command(after_help = examples::SNOOZE)]
     Snooze {
@@ -220,6 +228,7 @@ pub fn main() -> ExitCode {
         Command::Approve { tasks } => blocking(text(format!("/approve {}", numbers(&tasks)))),
         Command::Reject { task, reason } => blocking(text(format!("/reject {task} {}", reason.join(" ")))),
         Command::Undo { task } => blocking(text(format!("/undo {task}"))),
+        Command::Answer { task, text: answer } => blocking(text(format!("/answer {task} {answer}"))),
         Command::Snooze { task } => blocking(text(format!("/snooze {task}"))),
         Command::Stop { what } => blocking(text(format!("/stop {what}"))),
         Command::Retry { task } => blocking(text(format!("/retry {task}"))),

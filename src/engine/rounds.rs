@@ -58,7 +58,12 @@ pub(super) async fn conclude(
     let report = tokio::task::spawn_blocking(move || {
         let said = runner::last_lines(&stderr, STDERR_LINES).unwrap_or_default().join("\n");
         let side = side_file(reading.kind, &side).map(|tail| Side::read(reading.kind, &tail));
-        reading.stream.finish(&end, &said, side.as_ref())
+        let mut report = reading.stream.finish(&end, &said, side.as_ref());
+        // Whatever a plain command printed last is no summary where it said how far it is.
+        if reading.kind == AgentKind::Command && report.progress.is_some() {
+            report.summary = None;
+        }
+        report
     });
     report.await.map(Some).map_err(|error| StoreError::BadRow(format!("an agent's output could not be read: {error}")))
 }

@@ -134,7 +134,10 @@ fn build_spec<'a>(
                 passed: &env,
             };
             let launch = agent::launch(agent, &order);
-            env.extend(launch.env);
+            // What its owner sets for it counts.
+            for (name, value) in launch.env {
+                env.entry(name).or_insert(value);
+            }
             let stdin = (launch.stdin == agent::Input::Prompt).then(|| prompt.clone());
             let mut spec = finish(engine, run, launch.argv, clone, env, stdin);
             spec.stderr_path = launch.separate_stderr.then(|| stderr_path(&spec.log_path));
