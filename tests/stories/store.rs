@@ -215,8 +215,8 @@ async fn a_database_from_before_agents_had_rounds_keeps_its_builds() {
     // The old index knew no rounds; a second run of the same round is refused all the same.
     let owner = overnight::domain::build::RunOwner::Build(build.id);
     let step = overnight::domain::build::RunStep::Agent;
-    assert!(overnight::store::runs::insert(&mut tx, owner, step, 0, "/l", chrono::Utc::now()).await.is_err());
-    assert!(overnight::store::runs::insert(&mut tx, owner, step, 1, "/l", chrono::Utc::now()).await.is_ok());
+    assert!(overnight::store::runs::insert(&mut tx, owner, step, 0, "/l", build.step_at).await.is_err());
+    assert!(overnight::store::runs::insert(&mut tx, owner, step, 1, "/l", build.step_at).await.is_ok());
 }
 
 #[tokio::test]
