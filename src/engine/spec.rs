@@ -114,6 +114,10 @@ fn build_spec<'a>(
             let agent = agent_of(engine, build, task).ok_or("the agent of this build is not configured any more")?;
             let prompt = prompt_file(&folder, task, build, resumed)?;
             let mut env = environment(engine, &folder, project, Some(agent), slot);
+            // Some print the end of a limit as a local time: it is read in the same zone.
+            if !agent.env.contains_key("TZ") {
+                env.insert("TZ".into(), engine.parts.settings.schedule.zone.name().to_owned());
+            }
             env.insert("OVERNIGHT_PROMPT".into(), prompt.to_string_lossy().into_owned());
             env.insert("OVERNIGHT_TASK".into(), task.id.to_string());
             if task.spec.kind == TaskKind::Artifact {

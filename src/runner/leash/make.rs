@@ -84,7 +84,8 @@ pub fn leash(
     let caches = project.map(|project| project.caches.clone()).unwrap_or_default();
     let own = [folders.temp.clone(), folders.home.clone()];
     let tools = folders.owner.iter().flat_map(|owner| tools(owner, &folders.path));
-    let hosts: Vec<String> = hosts.iter().chain(&isolation.hosts).cloned().collect();
+    // Each once: one that an agent's address and its owner both name is one way out.
+    let hosts: std::collections::BTreeSet<String> = hosts.iter().chain(&isolation.hosts).cloned().collect();
     let hidden = std::iter::once(folders.data.clone()).chain(project.map(|project| project.path.clone()));
     Leash {
         writable: folders.work.iter().chain(&folders.login).cloned().chain(own).chain(caches).collect(),
@@ -93,7 +94,7 @@ pub fn leash(
         temp: Some(folders.temp.clone()),
         network: match isolation.network {
             NetworkRule::Open => Network::Open,
-            NetworkRule::Agents if !hosts.is_empty() => Network::Hosts(hosts),
+            NetworkRule::Agents if !hosts.is_empty() => Network::Hosts(hosts.into_iter().collect()),
             NetworkRule::Agents | NetworkRule::Closed => Network::Closed,
         },
         memory_bytes: isolation
