@@ -541,7 +541,7 @@ async fn waiting_ends_when_the_run_is_lost() {
 #[test]
 fn a_flood_is_bounded_on_disk_and_in_memory() {
     let mut stage =
-        Stage::sh("echo first; head -c 200000000 /dev/zero | tr '\\0' x; echo; echo last; touch done; sleep 600");
+        Stage::sh("echo first; head -c 200000000 /dev/zero | tr '\\0' x; echo; echo last; touch done; exec sleep 600");
     (stage.spec.log_head_bytes, stage.spec.log_tail_bytes) = (1 << 20, 1 << 20);
     stage.launch();
     let on_disk = || -> u64 {
