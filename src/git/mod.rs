@@ -1,4 +1,5 @@
-//! Host-side git: the vault, clones for builds, and taking the result out of a tree an agent wrote.
+//! Host-side git: the vault, clones for builds, taking the result out of a tree an agent wrote, and landing it on the
+//! owner's branch.
 //!
 //! Everything goes through the `git` program, by argv, with a cleared environment, no system or user configuration, an
 //! explicit `GIT_DIR` that is ours, a time limit and bounded output. Overriding single settings is not enough on a
@@ -16,8 +17,11 @@ mod commit;
 mod copy;
 mod diff;
 mod error;
+mod hold;
+mod land;
 mod owner;
 mod paths;
+mod pick;
 mod refs;
 mod run;
 mod sha;
@@ -31,8 +35,10 @@ pub use commit::{CommitMessage, Person};
 pub use copy::{Copied, CopyLimits, copy_untracked};
 pub use diff::{ChangeStatus, DiffStat, FileChange, commit_exists, diff_stat, docs_touched, is_ancestor};
 pub use error::{Fault, GitError};
+pub use land::{Landed, Landing, land};
 pub use owner::{OwnerState, owner_state};
 pub use paths::escape;
+pub use pick::{Picked, pick};
 pub use refs::{BuildRefs, RefName};
 pub use run::Git;
 pub use sha::{NotASha, Sha};

@@ -1,4 +1,4 @@
-//! The owner's repository, read and never written: where it is, what its HEAD says, whether its files are clean.
+//! The owner's repository, only read here: where it is, what its HEAD says, whether its files are clean.
 //!
 //! Its configuration is the owner's and trusted; the user's global configuration is still not read, so a checkout
 //! whose line endings or LFS filter are set only globally may look dirty where the owner's own git says clean.
@@ -55,8 +55,21 @@ impl OwnerRepo {
         fail(Fault::NotARepository)
     }
 
-    fn read<'a>(&self, git: &'a Git, action: &'static str) -> Invocation<'a> {
+    /// A command on it, run in its top folder.
+    pub(super) fn read<'a>(&self, git: &'a Git, action: &'static str) -> Invocation<'a> {
         git.command(action, &self.root).env("GIT_DIR", &self.git_dir)
+    }
+
+    /// The commit a branch is at, which must exist.
+    pub(super) async fn commit_of(&self, git: &Git, name: &str) -> Result<Sha> {
+        let action = "read the owner's branch";
+        let text = self
+            .read(git, action)
+            .args(["rev-parse", "--verify", "-q"])
+            .args([format!("{name}^{{commit}}")])
+            .text()
+            .await?;
+        text.parse().map_err(|_| GitError::from_words(action, &self.root, &text))
     }
 
     /// `sha1` or `sha256`.

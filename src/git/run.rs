@@ -148,7 +148,7 @@ impl Git {
             command.arg("-c").arg(setting);
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.kill_on_drop(true).process_group(0);
+        command.process_group(0);
         command
     }
 }
@@ -238,7 +238,13 @@ impl Invocation<'_> {
     }
 
     fn spawn(&self) -> Result<Child> {
+        self.start(true)
+    }
+
+    /// Starts the command, its pipes open. Unless it is killed when dropped it sees the end of its input then.
+    pub(super) fn start(&self, kill_on_drop: bool) -> Result<Child> {
         let mut command = self.git.base();
+        command.kill_on_drop(kill_on_drop);
         command.args(&self.args).current_dir(&self.dir);
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.spawn().map_err(|error| match error.kind() {

@@ -2,10 +2,11 @@
 
 mod attacks;
 mod files;
+mod land;
 mod places;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -59,7 +60,9 @@ impl World {
     /// Git as a person or an agent runs it: unprotected.
     fn try_plain(&self, dir: &str, args: &[&str]) -> Output {
         let mut command = Command::new("git");
-        command.current_dir(self.at(dir)).args(args).env("GIT_CONFIG_GLOBAL", "/dev/null");
+        // Nothing of it goes on in the background.
+        command.current_dir(self.at(dir)).args(["-c", "maintenance.auto=false"]).args(args);
+        command.env("GIT_CONFIG_GLOBAL", "/dev/null");
         command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_EDITOR", "").env_remove("GIT_EDITOR");
         for who in ["AUTHOR", "COMMITTER"] {
             command.env(format!("GIT_{who}_NAME"), "Owner").env(format!("GIT_{who}_EMAIL"), "owner@example.com");
