@@ -37,9 +37,18 @@ impl HeldRef {
     }
 
     /// Sets the branch and lets go.
-    pub(super) async fn commit(mut self) -> Result<()> {
-        self.say("commit\n").await?;
-        self.hear("commit: ok").await?;
+    pub(super) async fn commit(self) -> Result<()> {
+        self.end("commit").await
+    }
+
+    /// Lets go; the branch stays where it is.
+    pub(super) async fn release(self) -> Result<()> {
+        self.end("abort").await
+    }
+
+    async fn end(mut self, word: &str) -> Result<()> {
+        self.say(&format!("{word}\n")).await?;
+        self.hear(&format!("{word}: ok")).await?;
         drop(self.to);
         let _ = self.child.wait().await;
         Ok(())

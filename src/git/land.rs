@@ -95,11 +95,11 @@ pub async fn land(vault: &Vault, landing: &Landing<'_>) -> Result<Landed> {
         Err(error) => return Err(error),
     };
     // Not before it is held: from here on neither a commit nor a checkout of the owner's comes in between.
-    if let Some(left) = checkout.move_files(landing).await? {
-        return Ok(left);
+    match checkout.move_files(landing).await {
+        Ok(None) => held.commit().await.map(|()| Landed::Done),
+        Ok(Some(left)) => held.release().await.map(|()| left),
+        Err(error) => held.release().await.and(Err(error)),
     }
-    held.commit().await?;
-    Ok(Landed::Done)
 }
 
 /// Takes the commit's objects over; no ref holds them until the branch does.
