@@ -7,7 +7,6 @@
 pub mod command;
 pub mod telegram;
 pub mod terminal;
-mod visible;
 
 use crate::domain::message::Message;
 use chrono::{DateTime, Utc};

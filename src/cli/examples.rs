@@ -90,3 +90,13 @@ Examples:
   overnight completions bash > ~/.local/share/bash-completion/completions/overnight
   overnight completions zsh > ~/.zfunc/_overnight       (with ~/.zfunc in $fpath)
   overnight completions fish > ~/.config/fish/completions/overnight.fish";
+
+pub(super) const SHIP: &str = "Examples:\n  overnight ship 12\n  overnight ship 12 --anyway\n  overnight ship all";
+
+pub(super) const REVERT: &str = "Example:\n  overnight revert 12";
+
+pub(super) const DIFF: &str = "Example:\n  overnight diff 12";
+
+pub(super) const DISCARD: &str = "Example:\n  overnight discard 12";
+
+pub(super) const OPLOG: &str = "Example:\n  overnight oplog 50";

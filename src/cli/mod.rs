@@ -124,9 +124,44 @@ enum Command {
         /// Until this local time, such as 11:30 [default: as configured]
         until: Option<String>,
     },
-    /// What is ready to be looked at, with the commands that fetch it
+    /// What is ready to ship
     #[command(after_help = examples::REVIEW)]
     Review,
+    /// Land a result on its project's branch, once its tests pass there
+    #[command(after_help = examples::SHIP)]
+    Ship {
+        /// Task numbers, or all
+        #[arg(value_name = "TASK|all", value_parser = task_or_all, required = true)]
+        what: Vec<String>,
+        /// Also what asks to be looked at twice
+        #[arg(long)]
+        anyway: bool,
+    },
+    /// Take a shipped result off its branch again
+    #[command(after_help = examples::REVERT)]
+    Revert {
+        /// Task number
+        task: i64,
+    },
+    /// Write what a result changes into files: a page and a patch
+    #[command(after_help = examples::DIFF)]
+    Diff {
+        /// Task number
+        task: i64,
+    },
+    /// Say that a result is not wanted; it stays in the vault
+    #[command(after_help = examples::DISCARD)]
+    Discard {
+        /// Task number
+        task: i64,
+    },
+    /// What was done to your repositories and folders
+    #[command(after_help = examples::OPLOG)]
+    Oplog {
+        /// How many
+        #[arg(default_value_t = 20)]
+        lines: usize,
+    },
     /// What is going on now
     #[command(after_help = examples::STATUS)]
     Status,
@@ -234,6 +269,13 @@ pub fn main() -> ExitCode {
         Command::Retry { task } => blocking(text(format!("/retry {task}"))),
         Command::Keep { until } => blocking(text(format!("/keep {}", until.unwrap_or_default()))),
         Command::Review => blocking(text("/review".into())),
+        Command::Ship { what, anyway } => {
+            blocking(text(format!("/ship {}{}", what.join(" "), if anyway { " anyway" } else { "" })))
+        }
+        Command::Revert { task } => blocking(text(format!("/revert {task}"))),
+        Command::Diff { task } => blocking(text(format!("/diff {task}"))),
+        Command::Discard { task } => blocking(text(format!("/discard {task}"))),
+        Command::Oplog { lines } => blocking(text(format!("/oplog {lines}"))),
         Command::Status => blocking(text("/status".into())),
         Command::IsOvernight => Ok(is_overnight::is_overnight(&config, json)),
         Command::Report => blocking(ask::report(&config, json)),

@@ -3,7 +3,7 @@
 //! Verified, unproven, failed and still running are said apart. What an agent says of itself stands in quotes only
 //! ([`Item::quote`]); its percentage is named as its own. Left out: everything a front-end decides (length, markup).
 
-mod phrase;
+pub(in crate::domain) mod phrase;
 mod sections;
 
 use super::facts::{BuildFact, NightFacts, Standing, TaskNight, by_task};

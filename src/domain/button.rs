@@ -1,6 +1,6 @@
 //! What a tap on a button means. A chat carries only an opaque nonce; this stays on the host.
 
-use super::id::{SessionId, TaskId};
+use super::id::{BuildId, SessionId, TaskId};
 use serde::{Deserialize, Serialize};
 
 /// The meaning of one button.
@@ -82,6 +82,30 @@ pub enum Meaning {
         /// From 0.
         page: usize,
     },
+    /// Land a build's result on its project's branch.
+    Ship {
+        /// Which task.
+        task: TaskId,
+        /// The build whose result the card showed.
+        build: BuildId,
+        /// The owner was told what to look at twice, and taps again.
+        anyway: bool,
+    },
+    /// Take a landed result off its branch.
+    Revert {
+        /// Which task.
+        task: TaskId,
+    },
+    /// A result is not wanted.
+    Discard {
+        /// Which task.
+        task: TaskId,
+    },
+    /// Send the difference a result makes.
+    Diff {
+        /// Which task.
+        task: TaskId,
+    },
     /// Take a task out of the queue.
     Drop {
         /// Which task.
@@ -103,6 +127,10 @@ impl Meaning {
             | Self::Undo { task }
             | Self::Snooze { task }
             | Self::Choose { task, .. }
+            | Self::Ship { task, .. }
+            | Self::Revert { task }
+            | Self::Discard { task }
+            | Self::Diff { task }
             | Self::Drop { task } => Some(*task),
             Self::KeepBuilding { .. } | Self::Review { .. } | Self::Page { .. } => None,
         }

@@ -38,3 +38,7 @@ number_id! {
     /// One session's row. What the owner and the report see is [`crate::domain::session::Session::name`].
     SessionId
 }
+number_id! {
+    /// One landing on a project's branch: a build's result shipped, or one taken back.
+    ShipId
+}

@@ -99,6 +99,11 @@ impl Home {
         self.root.join("artifacts").join(format!("t{task}"))
     }
 
+    /// Differences that were sent: pages and patches.
+    pub fn diffs(&self) -> PathBuf {
+        self.root.join("diffs")
+    }
+
     /// Where cleaned files go.
     pub fn trash(&self) -> PathBuf {
         self.root.join("trash")

@@ -99,6 +99,10 @@ async fn handle(engine: &Engine, stored: &inbox::Stored, now: DateTime<Utc>) -> 
         (What::Text(text), Some(asker)) => {
             Some(heard(engine, asker, text, late::since(&incoming, now).is_some()).await?)
         }
+        (What::Tap { button, .. }, Some(asker)) => match taps::takes_time(engine, button, now).await? {
+            Some(command) => Some(Said::Command(commands::prepare(engine, asker, command).await?)),
+            None => None,
+        },
         _ => None,
     };
     let mut tx = engine.store().begin().await?;
@@ -171,7 +175,10 @@ async fn answer(
             };
             commands::edited(engine, conn, asker, &tasks, text, now).await
         }
-        What::Tap { button, .. } => taps::tapped(engine, conn, asker, chat, button, now).await,
+        What::Tap { button, .. } => match said {
+            Some(said) => said.answered(engine, conn, asker, now).await,
+            None => taps::tapped(engine, conn, asker, chat, button, now).await,
+        },
         What::Reachable => {
             outbox::reachable(conn, chat, now).await?;
             trouble::clear(conn, chat).await?;

@@ -29,6 +29,7 @@ mod perform;
 mod picture;
 mod reach;
 pub mod reply;
+mod review;
 mod room;
 mod rounds;
 mod runs;

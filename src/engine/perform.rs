@@ -1,7 +1,7 @@
 //! One action → one transaction, or one effect begun. Nothing is decided here: what is written was planned, and every
 //! write names the state it expects.
 
-use super::{Engine, card, effects, failpoint, garbage, picture, runs, say, strangers};
+use super::{Engine, card, effects, failpoint, garbage, picture, review, runs, say, strangers};
 use crate::domain::build::{CheckPurpose, Outcome, RunOwner, StopReason, Wait};
 use crate::domain::id::{BuildId, SessionId, TaskId};
 use crate::domain::message::Attachment;
@@ -11,7 +11,8 @@ use crate::domain::session::SessionKind;
 use crate::domain::task::TaskState;
 use crate::domain::words::day_clock;
 use crate::store::{
-    Conn, StoreError, approvals, audit, builds, checks, control, health, providers, runs as run_rows, sessions, tasks,
+    Conn, StoreError, approvals, audit, builds, checks, control, health, providers, runs as run_rows, sessions, ships,
+    tasks,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -113,6 +114,21 @@ async fn record(
         Action::EndBuild(end) => end_build(engine, conn, end, now).await,
         Action::ParkBuild { build, wait, block } => park_build(engine, conn, *build, wait, block.as_deref(), now).await,
         Action::ResumeBuild(resumption) => resume_build(engine, conn, resumption, now).await,
+        Action::MoveShip { ship, from, step } => {
+            ships::advance(conn, *ship, *from, step, now).await?;
+            let build = ships::get(conn, *ship).await?.build;
+            review::redraw(engine, conn, build, now).await
+        }
+        Action::StartShipCheck { ship, of_base } => {
+            let row = ships::get(conn, *ship).await?;
+            let commit = if *of_base { row.onto } else { row.commit }.unwrap_or_default();
+            let check = checks::insert(conn, row.session, &row.project, &commit, CheckPurpose::Ship, None, now).await?;
+            ships::set_check(conn, *ship, check, *of_base).await
+        }
+        Action::EndShip { ship, from, outcome, reason } => {
+            ships::end(conn, *ship, *from, *outcome, reason, now).await?;
+            review::ended(engine, conn, *ship, now).await
+        }
         Action::OpenThrottle { kind, detail } => {
             health::open_throttle(conn, *kind, detail, now).await?;
             let text = format!("no new builds: {detail}; running ones go on");

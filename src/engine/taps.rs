@@ -8,6 +8,21 @@ use crate::domain::button::Meaning;
 use crate::store::{Conn, StoreError, audit, buttons};
 use chrono::{DateTime, Utc};
 
+/// The command behind a button, if it takes time and has to be done before a transaction begins. Such a one only shows
+/// something, so it may be tapped again.
+pub(super) async fn takes_time(
+    engine: &Engine,
+    nonce: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<Command>, StoreError> {
+    let mut conn = engine.store().read().await?;
+    let button = buttons::get(&mut conn, nonce).await?.filter(|button| now <= button.expires_at);
+    Ok(button.and_then(|button| match button.meaning {
+        Meaning::Diff { task } => Some(Command::Diff(task)),
+        _ => None,
+    }))
+}
+
 /// Does what a button means. A second tap gets the first one's answer.
 pub(super) async fn tapped(
     engine: &Engine,
@@ -83,6 +98,12 @@ async fn obey(
         Meaning::Page { list, filter, page } => {
             return commands::page(engine, conn, list, filter.as_deref(), *page, now).await;
         }
+        Meaning::Ship { task, build, anyway } => {
+            return commands::ship_build(engine, conn, asker, *task, Some(*build), *anyway, now).await;
+        }
+        Meaning::Revert { task } => Command::Revert(*task),
+        Meaning::Discard { task } => Command::Discard(*task),
+        Meaning::Diff { task } => Command::Diff(*task),
         Meaning::Reject { task } => Command::Reject { task: *task, reason: String::new() },
         Meaning::Stop { task } => Command::Stop(StopTarget::Task(*task)),
         Meaning::Retry { task } => Command::Retry(*task),

@@ -70,6 +70,14 @@ pub async fn diff_stat(vault: &Vault, base: &Sha, commit: &Sha) -> Result<DiffSt
     parse(&output).ok_or_else(|| GitError::new(action, vault.dir(), Fault::Other))
 }
 
+/// The difference as a patch, at most `limit` bytes of it; what is longer errs with [`Fault::OverLimit`].
+pub async fn patch(vault: &Vault, base: &Sha, commit: &Sha, limit: usize) -> Result<Vec<u8>> {
+    let options =
+        ["diff-tree", "-r", "-p", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color", "--full-index"];
+    let command = vault.git.at("show a difference", vault.dir()).args(options).args(["--submodule=short"]);
+    command.args([base.as_str(), commit.as_str(), "--"]).at_most(limit).run().await
+}
+
 /// Whether the vault has this commit.
 pub async fn commit_exists(vault: &Vault, sha: &Sha) -> Result<bool> {
     let command = vault.git.at("look for a commit", vault.dir()).args(["cat-file", "--batch-check=%(objecttype)"]);

@@ -33,7 +33,7 @@ pub use clone::{CloneTarget, make_clone};
 pub use collect::{Collected, Limits, collect};
 pub use commit::{CommitMessage, Person};
 pub use copy::{Copied, CopyLimits, copy_untracked};
-pub use diff::{ChangeStatus, DiffStat, FileChange, commit_exists, diff_stat, docs_touched, is_ancestor};
+pub use diff::{ChangeStatus, DiffStat, FileChange, commit_exists, diff_stat, docs_touched, is_ancestor, patch};
 pub use error::{Fault, GitError};
 pub use land::{Landed, Landing, land};
 pub use owner::{OwnerState, owner_state};

@@ -35,13 +35,15 @@ impl fmt::Display for RefName {
     }
 }
 
-/// The refs that keep one build's commits: `refs/overnight/<session>/<task>/<build>/{base,result}`.
+/// The refs that keep one build's commits: `refs/overnight/<session>/<task>/<build>/{base,result,undo}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildRefs {
     /// The commit the build started from.
     pub base: RefName,
     /// The commit the host collected.
     pub result: RefName,
+    /// Where the owner's branch was before the result landed.
+    pub undo: RefName,
 }
 
 impl BuildRefs {
@@ -55,7 +57,7 @@ impl BuildRefs {
             return Err(refused(format!("a session cannot be called {session}")));
         }
         let name = |leaf: &str| RefName(format!("{ROOT}/{session}/{task}/{build}/{leaf}"));
-        Ok(Self { base: name("base"), result: name("result") })
+        Ok(Self { base: name("base"), result: name("result"), undo: name("undo") })
     }
 }
 

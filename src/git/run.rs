@@ -188,6 +188,12 @@ impl Invocation<'_> {
         self
     }
 
+    /// Errs with [`Fault::OverLimit`] if it prints more than this.
+    pub(super) fn at_most(mut self, bytes: usize) -> Self {
+        self.limit = bytes;
+        self
+    }
+
     /// The repository a message should name, if it is not the one the command runs in.
     pub(super) fn about(mut self, place: &Path) -> Self {
         place.clone_into(&mut self.place);

@@ -1,6 +1,6 @@
 //! The audit: every decision, append-only (the schema refuses anything else), and the operation log.
 
-use super::{Conn, StoreError, ms, time};
+use super::{Conn, StoreError, ms, time, time_opt};
 use crate::domain::id::TaskId;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -120,7 +120,8 @@ pub async fn operation(
 ) -> Result<i64, StoreError> {
     let (at, task) = (ms(at), task.map(|task| task.0));
     let announced = sqlx::query_scalar!(
-        "SELECT id FROM operation WHERE subject = ? AND kind = ? AND after IS ? AND done_at IS NULL",
+        "SELECT id FROM operation WHERE subject = ? AND kind = ? AND after IS ? AND done_at IS NULL \
+         AND dropped_at IS NULL",
         subject,
         kind,
         after
@@ -142,9 +143,90 @@ pub async fn operation(
     Ok(result.last_insert_rowid())
 }
 
+/// Whether the same mutation was announced before and not seen to have happened.
+pub async fn announced(conn: &mut Conn, kind: &str, subject: &str, after: &str) -> Result<bool, StoreError> {
+    let rows = sqlx::query_scalar!(
+        "SELECT COUNT(*) FROM operation WHERE kind = ? AND subject = ? AND after = ? AND done_at IS NULL \
+         AND dropped_at IS NULL",
+        kind,
+        subject,
+        after
+    );
+    Ok(rows.fetch_one(conn).await? > 0)
+}
+
+/// The mutation was seen not to have happened.
+pub async fn operation_dropped(conn: &mut Conn, id: i64, at: DateTime<Utc>) -> Result<(), StoreError> {
+    let at = ms(at);
+    sqlx::query!("UPDATE operation SET dropped_at = ? WHERE id = ? AND done_at IS NULL", at, id).execute(conn).await?;
+    Ok(())
+}
+
 /// The mutation was seen to have happened.
 pub async fn operation_done(conn: &mut Conn, id: i64, at: DateTime<Utc>) -> Result<(), StoreError> {
     let at = ms(at);
     sqlx::query!("UPDATE operation SET done_at = ? WHERE id = ? AND done_at IS NULL", at, id).execute(conn).await?;
     Ok(())
+}
+
+/// One mutation of a repository or of the owner's files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Operation {
+    /// Order.
+    pub id: i64,
+    /// When it was about to happen.
+    pub at: DateTime<Utc>,
+    /// What: `land`, `set_ref`, …
+    pub kind: String,
+    /// The project, repository or file.
+    pub subject: String,
+    /// State before.
+    pub before: Option<String>,
+    /// State after.
+    pub after: Option<String>,
+    /// For which task.
+    pub task: Option<TaskId>,
+    /// When it was seen to have happened.
+    pub done_at: Option<DateTime<Utc>>,
+    /// When it was seen not to have happened.
+    pub dropped_at: Option<DateTime<Utc>>,
+}
+
+impl Operation {
+    /// Whether it happened, as a sign.
+    pub fn icon(&self) -> &'static str {
+        match (self.done_at, self.dropped_at) {
+            (Some(_), _) => "✅",
+            (None, Some(_)) => "✖️",
+            (None, None) => "⏳",
+        }
+    }
+}
+
+/// The last mutations, oldest first.
+pub async fn operations(conn: &mut Conn, limit: i64) -> Result<Vec<Operation>, StoreError> {
+    let rows = sqlx::query!(
+        "SELECT id, at, kind, subject, before, after, task_id, done_at, dropped_at FROM operation ORDER BY id DESC LIMIT ?",
+        limit
+    );
+    let mut operations = rows
+        .fetch_all(conn)
+        .await?
+        .into_iter()
+        .map(|row| {
+            Ok(Operation {
+                id: row.id,
+                at: time(row.at)?,
+                kind: row.kind,
+                subject: row.subject,
+                before: row.before,
+                after: row.after,
+                task: row.task_id.map(TaskId),
+                done_at: time_opt(row.done_at)?,
+                dropped_at: time_opt(row.dropped_at)?,
+            })
+        })
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    operations.reverse();
+    Ok(operations)
 }

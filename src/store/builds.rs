@@ -145,6 +145,16 @@ pub async fn is_open(conn: &mut Conn, id: BuildId) -> Result<bool, StoreError> {
     Ok(open.fetch_one(conn).await? > 0)
 }
 
+/// The newest build with a result of each task that is over, newest first: what can be reviewed. Bounded.
+pub async fn with_results(conn: &mut Conn) -> Result<Vec<BuildId>, StoreError> {
+    let ids = sqlx::query_scalar!(
+        "SELECT MAX(build.id) AS \"id!: i64\" FROM build JOIN task ON task.id = task_id WHERE result IS NOT NULL \
+         AND step = 'ended' AND task.state = 'done' AND build.id NOT IN (SELECT build_id FROM discarded) \
+         GROUP BY task_id ORDER BY 1 DESC LIMIT 200"
+    );
+    Ok(ids.fetch_all(conn).await?.into_iter().map(BuildId).collect())
+}
+
 /// The build with this number.
 pub async fn get(conn: &mut Conn, id: BuildId) -> Result<Build, StoreError> {
     select!("WHERE id = ?", id.0)

@@ -85,10 +85,12 @@ pub async fn get(conn: &mut Conn, id: CheckId) -> Result<Check, StoreError> {
         .try_into()
 }
 
-/// Checks the planner looks at: open ones, those of open builds, and the base checks of sessions in use.
+/// Checks the planner looks at: open ones, those of open builds and ships, and the base checks of sessions in use.
 pub async fn current(conn: &mut Conn) -> Result<Vec<Check>, StoreError> {
     select!(
         "WHERE step <> 'ended' OR build_id IN (SELECT id FROM build WHERE step <> 'ended') \
+         OR id IN (SELECT check_id FROM ship WHERE step <> 'ended') \
+         OR id IN (SELECT base_check_id FROM ship WHERE step <> 'ended') \
          OR (purpose = 'base' AND session_id IN (SELECT id FROM session WHERE phase IN \
              ('health', 'patterns', 'building', 'report', 'brief') \
              OR keep_until IS NOT NULL OR id IN (SELECT session_id FROM build WHERE step <> 'ended'))) ORDER BY id"

@@ -17,6 +17,7 @@ pub mod outbox;
 pub mod providers;
 pub mod runs;
 pub mod sessions;
+pub mod ships;
 pub mod snapshot;
 pub mod strangers;
 pub mod tasks;

@@ -1,6 +1,6 @@
 //! The planner's look at the whole state, read in one transaction.
 
-use super::{Conn, StoreError, approvals, builds, checks, control, health, providers, runs, sessions, tasks};
+use super::{Conn, StoreError, approvals, builds, checks, control, health, providers, runs, sessions, ships, tasks};
 use crate::domain::plan::{Effect, Snapshot};
 use crate::domain::settings::Settings;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -49,6 +49,7 @@ pub async fn load(
         builds: builds::open(conn).await?,
         checks: checks::current(conn).await?,
         runs: runs::current(conn).await?,
+        ships: ships::open(conn).await?,
         sample_due: last.map_or(now, |at| at + every),
         samples: samples.into_iter().filter(|sample| sample.at <= now).collect(),
         throttles: health::open_throttles(conn).await?,

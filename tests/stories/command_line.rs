@@ -3,7 +3,7 @@
 use crate::desk::{Desk, shown};
 use overnight::chat::command::{ParseContext, parse};
 use overnight::domain::button::Meaning;
-use overnight::domain::id::{SessionId, TaskId};
+use overnight::domain::id::{BuildId, SessionId, TaskId};
 use serde_json::Value;
 
 /// A desk with a project and a locked task.
@@ -68,6 +68,10 @@ fn typed(meaning: &Meaning) -> (&'static str, &'static [&'static str]) {
         Meaning::Undo { .. } => ("/undo 1", &["undo", "1"]),
         Meaning::Snooze { .. } => ("/snooze 1", &["snooze", "1"]),
         Meaning::Page { .. } => ("/queue list locked 2", &["queue", "list", "locked", "--page", "2"]),
+        Meaning::Ship { .. } => ("/ship 1 anyway", &["ship", "1", "--anyway"]),
+        Meaning::Revert { .. } => ("/revert 1", &["revert", "1"]),
+        Meaning::Discard { .. } => ("/discard 1", &["discard", "1"]),
+        Meaning::Diff { .. } => ("/diff 1", &["diff", "1"]),
         Meaning::Drop { .. } => ("/queue drop 1", &["queue", "drop", "1"]),
     }
 }
@@ -92,6 +96,10 @@ async fn every_button_has_its_typed_equivalent_in_the_chat_and_here() {
         Meaning::Snooze { task },
         Meaning::Choose { task, field: "estimate".into() },
         Meaning::Page { list: String::new(), filter: None, page: 1 },
+        Meaning::Ship { task, build: BuildId(1), anyway: true },
+        Meaning::Revert { task },
+        Meaning::Discard { task },
+        Meaning::Diff { task },
         Meaning::Drop { task },
     ] {
         let (chat, line) = typed(&meaning);

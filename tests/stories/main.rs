@@ -31,6 +31,7 @@ mod planner;
 mod rounds;
 mod runner;
 mod schedule;
+mod ship;
 mod store;
 mod telegram;
 mod throttle;

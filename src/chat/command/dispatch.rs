@@ -45,6 +45,11 @@ pub(super) fn command(name: &str, rest: &str, ctx: &ParseContext<'_>) -> Result<
         "keep" => Command::KeepBuilding { until: keep_until(rest)? },
         "undo" => Command::Undo(task_number(rest, "/undo 3")?),
         "snooze" => Command::Snooze(task_number(rest, "/snooze 3")?),
+        "ship" => ship(rest)?,
+        "revert" => Command::Revert(task_number(rest, "/revert 12")?),
+        "discard" => Command::Discard(task_number(rest, "/discard 12")?),
+        "diff" => Command::Diff(task_number(rest, "/diff 12")?),
+        "oplog" => Command::Oplog { lines: line_count(rest, AUDIT_LINES, MAX_AUDIT_LINES, "/oplog 50")? },
         "review" => alone(Command::Review, rest, "/review")?,
         _ => return Err(unknown(name)),
     })
@@ -59,6 +64,20 @@ fn answer(rest: &str) -> Result<Command, ParseError> {
         return Err(ParseError::new(format!("/answer needs your answer after the number. Try: {USAGE}")));
     }
     Ok(Command::Answer { task, text })
+}
+
+/// `12 13`, `12 anyway` or `all`.
+fn ship(rest: &str) -> Result<Command, ParseError> {
+    const USAGE: &str = "/ship 12, /ship 12 anyway, or /ship all";
+    let text = rest.trim();
+    if text.eq_ignore_ascii_case("all") {
+        return Ok(Command::Ship { tasks: vec![], anyway: false });
+    }
+    let (numbers, anyway) = match text.rsplit_once(char::is_whitespace) {
+        Some((numbers, last)) if last.eq_ignore_ascii_case("anyway") => (numbers, true),
+        _ => (text, false),
+    };
+    Ok(Command::Ship { tasks: task_numbers(numbers, USAGE)?, anyway })
 }
 
 fn unknown(name: &str) -> ParseError {

@@ -57,8 +57,8 @@ const TOPICS: &[Topic] = &[
         name: "undo",
         section: DECIDE,
         usage: "/undo 3",
-        what: "Takes back your last decision about a task: an approval until its build starts, a rejection or a drop. Approvers \
-               take back only their own.",
+        what: "Takes back your last decision about a task: an approval until its build starts, a rejection, a drop, a discard, \
+               a wish to ship until it lands. Approvers take back only their own.",
         examples: &["/undo 3"],
     },
     Topic {
@@ -79,8 +79,37 @@ const TOPICS: &[Topic] = &[
         name: "review",
         section: DECIDE,
         usage: "/review",
-        what: "What the last night made, with the commands to look at it.",
+        what: "What is ready to ship, a card each.",
         examples: &["/review"],
+    },
+    Topic {
+        name: "ship",
+        section: DECIDE,
+        usage: "/ship 12, /ship all",
+        what: "Lands a result on its project's branch: on the branch as it is now, after its tests passed there. What asks to \
+               be looked at twice needs the word anyway.",
+        examples: &["/ship 12 13", "/ship 12 anyway", "/ship all"],
+    },
+    Topic {
+        name: "revert",
+        section: DECIDE,
+        usage: "/revert 12",
+        what: "Takes a shipped result off its branch again.",
+        examples: &["/revert 12"],
+    },
+    Topic {
+        name: "diff",
+        section: DECIDE,
+        usage: "/diff 12",
+        what: "Sends what a result changes: as a page for the phone and as a patch.",
+        examples: &["/diff 12"],
+    },
+    Topic {
+        name: "discard",
+        section: DECIDE,
+        usage: "/discard 12",
+        what: "Says that a result is not wanted; it stays in the vault.",
+        examples: &["/discard 12"],
     },
     Topic {
         name: "night",
@@ -168,6 +197,13 @@ const TOPICS: &[Topic] = &[
         examples: &["/audit 50"],
     },
     Topic {
+        name: "oplog",
+        section: LOOK,
+        usage: "/oplog [rows]",
+        what: "What was done to your repositories and folders; up to 200 rows.",
+        examples: &["/oplog 50"],
+    },
+    Topic {
         name: "help",
         section: LOOK,
         usage: "/help [command]",
@@ -182,9 +218,9 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// What those may use who may only decide and read.
-const FOR_APPROVERS: [&str; 13] = [
-    "queue", "approve", "reject", "undo", "review", "status", "brief", "report", "why", "log", "metrics", "audit",
-    "help",
+const FOR_APPROVERS: [&str; 15] = [
+    "queue", "approve", "reject", "undo", "review", "diff", "oplog", "status", "brief", "report", "why", "log",
+    "metrics", "audit", "help",
 ];
 
 /// The command menu of a phone: name and what it does. `everything` is for the owner.

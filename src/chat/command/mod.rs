@@ -119,6 +119,24 @@ pub enum Command {
     },
     /// Show what waits for a decision.
     Review,
+    /// Land results on their projects' branches.
+    Ship {
+        /// Which tasks; empty: all that are ready.
+        tasks: Vec<TaskId>,
+        /// Also what asks to be looked at twice.
+        anyway: bool,
+    },
+    /// Take a landed result off its branch.
+    Revert(TaskId),
+    /// A result is not wanted.
+    Discard(TaskId),
+    /// Send the difference a result makes.
+    Diff(TaskId),
+    /// What was done to repositories and folders.
+    Oplog {
+        /// How many, 1 to [`MAX_AUDIT_LINES`].
+        lines: usize,
+    },
     /// Text without a slash, as typed: ask "add this?".
     Plain(String),
 }

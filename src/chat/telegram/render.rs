@@ -4,8 +4,8 @@
 //! between items; what can't be split is cut and sent whole as a document. Lengths are counted in UTF-16 units of the
 //! visible text, as Telegram does.
 
-use crate::chat::visible::visible;
 use crate::domain::message::{Button, Item, Message, Section};
+use crate::domain::visible::visible;
 
 /// Telegram's limit is 4096 after parsing; some room is left for a continuation mark.
 const MOST_UNITS: usize = 4000;

@@ -3,8 +3,8 @@
 //! Every text in a message is data: whatever could move the cursor, change a colour or reorder a line is shown as a
 //! visible sign instead. Words longer than the width are left whole, so that a path or a link can be copied.
 
-use crate::chat::visible::visible;
 use crate::domain::message::{Button, Item, Message};
+use crate::domain::visible::visible;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;

@@ -21,12 +21,12 @@ fn short_category(category: Category) -> &'static str {
 }
 
 /// The task's title on one line.
-pub(super) fn title(fact: &BuildFact) -> String {
+pub(in crate::domain) fn title(fact: &BuildFact) -> String {
     plain(&fact.task.spec.title, TITLE_CHARS)
 }
 
 /// `Optimize nutrition calculations (Performance)`.
-pub(super) fn titled(fact: &BuildFact) -> String {
+pub(in crate::domain) fn titled(fact: &BuildFact) -> String {
     format!("{} ({})", title(fact), short_category(fact.task.spec.category))
 }
 
@@ -58,7 +58,7 @@ fn thing(title: &str) -> String {
 }
 
 /// What the verify command found, as evidence for a result that counts.
-pub(super) fn tests_line(fact: &BuildFact) -> Option<String> {
+pub(in crate::domain) fn tests_line(fact: &BuildFact) -> Option<String> {
     let (verdict, judgement) = (fact.verdict.as_ref()?, fact.judgement()?);
     if verdict.tests == TestsVerdict::Passed && !judgement.mended.is_empty() {
         let mended = judgement.mended.len();
@@ -71,7 +71,7 @@ pub(super) fn tests_line(fact: &BuildFact) -> Option<String> {
 }
 
 /// `Documentation updated` and `4 files, +120 −33`.
-pub(super) fn change_lines(fact: &BuildFact) -> Vec<String> {
+pub(in crate::domain) fn change_lines(fact: &BuildFact) -> Vec<String> {
     let Some(change) = &fact.build.change else { return vec![] };
     let mut lines = vec![];
     if change.docs_touched {
@@ -98,7 +98,7 @@ pub(super) fn ready_line(fact: &BuildFact) -> &'static str {
 }
 
 /// Why a task did not come to a result, a line each, none twice.
-pub(super) fn why(fact: &BuildFact) -> Vec<String> {
+pub(in crate::domain) fn why(fact: &BuildFact) -> Vec<String> {
     let mut lines = vec![plain(&fact.build.reason, 300)];
     if let Some(judgement) = fact.judgement() {
         lines.push(plain(&judgement.text, 300));

@@ -41,9 +41,11 @@ pub enum CheckPurpose {
     Base,
     /// A build's result.
     Result,
+    /// What would land on a branch, or the branch itself.
+    Ship,
 }
 
-stored_words!(CheckPurpose, "check purpose", { Base => "base", Result => "result" });
+stored_words!(CheckPurpose, "check purpose", { Base => "base", Result => "result", Ship => "ship" });
 
 /// One verification of a commit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -83,7 +83,10 @@ impl Walk<'_> {
                 .find(|build| build.id == id)
                 .is_none_or(|build| build.stop_requested.is_some() || self.world.task(build.task).is_none())
         });
-        if unwanted {
+        let for_ship = self.check.purpose == CheckPurpose::Ship;
+        let id = Some(self.check.id);
+        let given_up = for_ship && !self.world.ships.iter().any(|ship| ship.check == id || ship.base_check == id);
+        if unwanted || given_up {
             return Some(StopReason::Owner);
         }
         let stopped = self.runs().any(|run| run.stop_requested == Some(StopReason::Disk));
@@ -135,7 +138,12 @@ impl Walk<'_> {
     fn verified(&self, tests: TestsVerdict) -> Option<Action> {
         let works = matches!(tests, TestsVerdict::Passed | TestsVerdict::NoCommand);
         let measures = self.project.is_some_and(|project| project.measure.is_some());
-        if measures && (works || self.check.purpose == CheckPurpose::Base) {
+        let wanted = match self.check.purpose {
+            CheckPurpose::Base => true,
+            CheckPurpose::Result => works,
+            CheckPurpose::Ship => false,
+        };
+        if measures && wanted {
             return self.advance(CheckStep::Measuring);
         }
         self.end(self.verdict(tests, None, None))

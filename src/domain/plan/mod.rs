@@ -14,17 +14,19 @@ pub mod night;
 pub mod pressure;
 mod resume;
 pub mod runs;
+pub mod ships;
 mod wake;
 
 use super::approval::Approval;
 use super::build::{
     Build, BuildStep, Check, CheckStep, Outcome, Run, RunOwner, RunStep, StopReason, Used, Verdict, Wait,
 };
-use super::id::{BuildId, CheckId, RunId, SessionId, TaskId};
+use super::id::{BuildId, CheckId, RunId, SessionId, ShipId, TaskId};
 use super::provider::{Block, Provider};
 use super::resource::Sample;
 use super::session::{Phase, Session, SessionKind};
 use super::settings::Settings;
+use super::ship::{Ship, ShipOutcome, ShipStep};
 use super::task::Task;
 use super::throttle::{OpenThrottle, Permits, PressureKind};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -61,6 +63,8 @@ pub struct Snapshot {
     pub checks: Vec<Check>,
     /// Runs of the builds and checks above.
     pub runs: Vec<Run>,
+    /// Ships that have not ended.
+    pub ships: Vec<Ship>,
     /// Resource samples of the last 15 minutes, newest last.
     pub samples: Vec<Sample>,
     /// When the next sample is due.
@@ -93,6 +97,12 @@ pub enum Effect {
     PrepareCheck(CheckId),
     /// Write the report file.
     Report(SessionId),
+    /// Look where the branch is as its ship is asked for.
+    SeeBranch(ShipId),
+    /// Carry the change onto the branch as it is now, in the vault.
+    Pick(ShipId),
+    /// Move the branch and its checkout.
+    Land(ShipId),
 }
 
 /// One thing to do. The first group changes the database in one transaction each; the second acts outside first.
@@ -186,6 +196,33 @@ pub enum Action {
     },
     /// Lets a parked build go on.
     ResumeBuild(Resumption),
+    /// Moves a ship to its next step.
+    MoveShip {
+        /// Which.
+        ship: ShipId,
+        /// The step it is in.
+        from: ShipStep,
+        /// Where it goes.
+        step: ships::ShipMove,
+    },
+    /// Asks for the check of what shall land, or of the branch itself.
+    StartShipCheck {
+        /// For which ship.
+        ship: ShipId,
+        /// The branch itself.
+        of_base: bool,
+    },
+    /// Ends a ship.
+    EndShip {
+        /// Which.
+        ship: ShipId,
+        /// The step it is in.
+        from: ShipStep,
+        /// How.
+        outcome: ShipOutcome,
+        /// Why, in words for the owner.
+        reason: String,
+    },
     /// A resource ran short.
     OpenThrottle {
         /// Which.
@@ -332,6 +369,9 @@ pub fn plan(world: &Snapshot, now: DateTime<Utc>) -> Plan {
     }
     for check in world.checks.iter().filter(|check| check.step != CheckStep::Ended) {
         actions.extend(checks::next(world, check, stop_for_disk.is_some(), now));
+    }
+    for ship in &world.ships {
+        actions.extend(ships::next(world, ship, now));
     }
     for session in &world.sessions {
         night::next(world, session, now, &mut actions);

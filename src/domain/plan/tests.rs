@@ -64,6 +64,7 @@ fn quiet(now: DateTime<Utc>) -> Snapshot {
         builds: Vec::new(),
         checks: Vec::new(),
         runs: Vec::new(),
+        ships: Vec::new(),
         samples: vec![sample(now, 50)],
         sample_due: now + TimeDelta::seconds(30),
         throttles: Vec::new(),

@@ -1,6 +1,6 @@
 //! When to look again at the latest. Ends of runs and effects, taps and other processes wake the engine by themselves.
 
-use super::{Snapshot, night, runs};
+use super::{Snapshot, night, runs, ships};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 /// The earliest moment after `now` at which the plan can change by itself, with its reason.
@@ -20,6 +20,7 @@ pub(super) fn next(world: &Snapshot, last_night: NaiveDate, now: DateTime<Utc>) 
         let resets = provider.windows.iter().filter_map(|window| window.resets_at);
         wakes.extend(resets.map(|at| (at, "an agent's usage window is reset")));
     }
+    wakes.extend(ships::wake(world).map(|at| (at, "a ship that waits is tried again")));
     for run in &world.runs {
         wakes.extend(runs::deadline(world, run).map(|at| (at, "a run reaches its time limit")));
     }

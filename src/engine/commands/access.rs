@@ -35,6 +35,8 @@ fn may(role: Role, command: &Command) -> bool {
             | Command::Metrics
             | Command::Audit { .. }
             | Command::Review
+            | Command::Diff(_)
+            | Command::Oplog { .. }
             | Command::Health { fix: false } => true,
             Command::QueueAdd(_)
             | Command::QueueEdit { .. }
@@ -47,6 +49,9 @@ fn may(role: Role, command: &Command) -> bool {
             | Command::KeepBuilding { .. }
             | Command::Answer { .. }
             | Command::Snooze(_)
+            | Command::Ship { .. }
+            | Command::Revert(_)
+            | Command::Discard(_)
             | Command::Plain(_) => false,
         },
     }

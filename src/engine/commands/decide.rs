@@ -105,6 +105,9 @@ pub(super) async fn undo(
     if let Some(refusal) = not_theirs(conn, asker, &task).await? {
         return Ok(refusal);
     }
+    if let Some(reply) = super::ship::undo(engine, conn, asker, id, now).await? {
+        return Ok(reply);
+    }
     let undone = match task.state {
         TaskState::Dropped => {
             tasks::reopen(conn, id).await?;

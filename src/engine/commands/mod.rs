@@ -8,12 +8,14 @@ mod list;
 mod night;
 mod queue;
 mod read;
+mod ship;
 
 pub(super) use decide::answer;
 pub use decide::approve_one;
 pub(super) use draft::{accept, choose, data, edited, reply_to, unreadable};
 pub(super) use list::page;
 pub(super) use night::after_outage;
+pub(super) use ship::ship_build;
 
 use super::effects::{self, Checked};
 use super::reply::{Asker, Reply};
@@ -29,18 +31,26 @@ use chrono::{DateTime, Utc};
 /// A command with what had to be done before its transaction, as nobody else can write while that is open.
 pub struct Prepared {
     command: Command,
-    checked: Option<Vec<Checked>>,
+    done: Option<Done>,
+}
+
+/// What was done before the transaction.
+enum Done {
+    /// The machine was looked at.
+    Health(Vec<Checked>),
+    /// A difference was written into files.
+    Diff(Reply),
 }
 
 /// Does what takes time for a command, outside of any transaction.
 pub async fn prepare(engine: &Engine, asker: Asker<'_>, command: Command) -> Result<Prepared, StoreError> {
-    let checked = match command {
-        Command::Health { fix } if access::refuse(asker, &command).is_none() => {
-            Some(effects::health_asked(engine, asker.who, fix).await?)
-        }
+    let allowed = access::refuse(asker, &command).is_none();
+    let done = match command {
+        Command::Health { fix } if allowed => Some(Done::Health(effects::health_asked(engine, asker.who, fix).await?)),
+        Command::Diff(task) if allowed => Some(Done::Diff(ship::diff(engine, task).await?)),
         _ => None,
     };
-    Ok(Prepared { command, checked })
+    Ok(Prepared { command, done })
 }
 
 /// Does the rest of a prepared command and answers.
@@ -51,8 +61,9 @@ pub async fn finish(
     prepared: Prepared,
     now: DateTime<Utc>,
 ) -> Result<Reply, StoreError> {
-    match (prepared.command, prepared.checked) {
-        (Command::Health { fix }, Some(checked)) => read::health(engine, conn, fix, &checked, now).await,
+    match (prepared.command, prepared.done) {
+        (Command::Health { fix }, Some(Done::Health(checked))) => read::health(engine, conn, fix, &checked, now).await,
+        (_, Some(Done::Diff(reply))) => Ok(reply),
         (command, _) => execute(engine, conn, asker, command, now).await,
     }
 }
@@ -101,7 +112,13 @@ pub async fn execute(
         Command::Undo(task) => decide::undo(engine, conn, asker, task, now).await,
         Command::Snooze(task) => decide::snooze(engine, conn, asker, task, now).await,
         Command::Answer { task, text } => decide::answer(engine, conn, asker, task, &text, now).await,
-        Command::Review => read::review(engine, conn, now).await,
+        Command::Review => ship::review(engine, conn, now).await,
+        Command::Ship { tasks, anyway } => ship::ship(engine, conn, asker, &tasks, anyway, now).await,
+        Command::Revert(task) => ship::revert(engine, conn, asker, task, now).await,
+        Command::Discard(task) => ship::discard(engine, conn, asker, task, now).await,
+        Command::Oplog { lines } => ship::oplog(engine, conn, lines).await,
+        // It takes time, so it is made before a transaction begins: see `prepare`.
+        Command::Diff(_) => Ok(Reply::refuse("Write /diff as a message of its own.")),
     }
 }
 

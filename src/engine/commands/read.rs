@@ -151,9 +151,17 @@ pub(super) async fn why(engine: &Engine, conn: &mut Conn, id: TaskId, now: DateT
             let held = if ready { held_up(engine, &world, id, now) } else { String::new() };
             format!("{}{held}", standing.words(engine.settings().schedule.zone))
         }
-        TaskState::Done => builds::of_task(conn, id, 1).await?.first().map_or("done".into(), |build| {
-            format!("{}: {}", build.outcome.map_or("ended", Outcome::as_str).replace('_', " "), build.reason)
-        }),
+        TaskState::Done => {
+            let built = builds::of_task(conn, id, 1).await?.first().map_or("done".into(), |build| {
+                format!("{}: {}", build.outcome.map_or("ended", Outcome::as_str).replace('_', " "), build.reason)
+            });
+            let ship = world.ships.iter().find(|ship| ship.task == id);
+            match ship.map(|ship| (ship.kind, ship.waits.as_deref())) {
+                Some((kind, Some(waits))) => format!("its {kind} waits: {waits}"),
+                Some((kind, None)) => format!("its {kind} is under way"),
+                None => built,
+            }
+        }
         TaskState::Dropped => "taken out of the queue".into(),
     };
     let zone = engine.settings().schedule.zone;
@@ -275,42 +283,4 @@ pub(super) async fn audit_rows(engine: &Engine, conn: &mut Conn, lines: usize) -
         .collect();
     let message = Message::line(format!("🧾 The last {} decisions", entries.len())).section("", items);
     Ok(Reply { message, data: json!(entries), ..Reply::default() })
-}
-
-/// What is ready to be looked at, with where it is.
-pub(super) async fn review(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Result<Reply, StoreError> {
-    let Some(session) = sessions::latest(conn).await? else {
-        return Ok(Reply::line("Nothing to review yet: there has been no night."));
-    };
-    let facts = facts::night(engine, conn, &session, now).await?;
-    let mut items = Vec::new();
-    for fact in facts.builds.iter().filter(|fact| fact.result_ref.is_some()) {
-        let (Some(at), Some(outcome)) = (&fact.result_ref, fact.build.outcome) else { continue };
-        let icon = card::outcome_icon(outcome);
-        let mut item = Item::new(
-            icon,
-            format!("#{} {}: {}", fact.task.id, fact.task.spec.title, outcome.as_str().replace('_', " ")),
-        );
-        if let (Some(project), Some(base), Some(result)) =
-            (&fact.task.spec.project, &fact.build.base, &fact.build.result)
-        {
-            let vault = engine.home().vaults().join(format!("{project}.git"));
-            item = item.evidence(format!("git -C {} diff {:.12} {:.12}", vault.display(), base, result));
-            let path = engine.settings().project(project).map(|p| p.path.display().to_string()).unwrap_or_default();
-            item = item.evidence(format!("git -C {path} fetch {} {at}", vault.display()));
-        } else {
-            item = item.evidence(at.clone());
-        }
-        items.push(item);
-    }
-    // What counts comes first.
-    items.sort_by_key(|item| item.icon != "✅");
-    let ready = items.iter().filter(|item| item.icon == "✅").count();
-    let verdict = match (ready, items.len() - ready) {
-        (0, 0) => "👀 Nothing is ready to review".into(),
-        (ready, 0) => format!("👀 {ready} to review"),
-        (ready, others) => format!("👀 {ready} to review · {others} not proven to work"),
-    };
-    let data = json!(items);
-    Ok(Reply { message: Message::line(verdict).section("", items), data, ..Reply::default() })
 }

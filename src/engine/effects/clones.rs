@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use std::path::Path;
 
 /// Waits before a check's clone is tried again.
-const CHECK_PAUSES: [TimeDelta; 2] = [TimeDelta::seconds(15), TimeDelta::minutes(2)];
+pub(super) const CHECK_PAUSES: [TimeDelta; 2] = [TimeDelta::seconds(15), TimeDelta::minutes(2)];
 
 fn failure(error: &GitError) -> HostFailure {
     HostFailure { retry: error.retry(), text: error.to_string() }

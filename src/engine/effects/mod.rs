@@ -6,6 +6,7 @@ mod collect;
 mod health;
 mod patterns;
 mod report;
+mod ship;
 
 pub(super) use health::{Checked, asked as health_asked};
 
@@ -52,11 +53,14 @@ async fn run(engine: Engine, effect: Effect) -> Result<(), StoreError> {
         Effect::PrepareCheck(check) => clones::prepare_check(&engine, check).await,
         Effect::Collect(build) => collect::collect(&engine, build).await,
         Effect::Report(session) => report::write(&engine, session).await,
+        Effect::SeeBranch(id) => ship::see_branch(&engine, id).await,
+        Effect::Pick(id) => ship::pick(&engine, id).await,
+        Effect::Land(id) => ship::land(&engine, id).await,
     }
 }
 
 /// The project's vault, opened once a process so that builds of one project share its lock.
-async fn vault(engine: &Engine, project: &str) -> Result<Vault, String> {
+pub(super) async fn vault(engine: &Engine, project: &str) -> Result<Vault, String> {
     if let Some(vault) = lock(&engine.live.vaults).get(project) {
         return Ok(vault.clone());
     }

@@ -63,6 +63,9 @@ impl World {
                 self.throttles.retain(|open| open.kind != *kind);
                 expect(self.throttles.len() < before, "the throttle event")
             }
+            Action::MoveShip { .. } | Action::StartShipCheck { .. } | Action::EndShip { .. } => {
+                panic!("nobody ships in these nights")
+            }
             Action::TakeSample => {
                 self.take_sample();
                 Ok(())

@@ -62,6 +62,7 @@ impl World {
             Effect::PrepareBuild(id) => self.prepared(id),
             Effect::Collect(id) => self.collected(id),
             Effect::PrepareCheck(id) => self.check_prepared(id),
+            Effect::SeeBranch(_) | Effect::Pick(_) | Effect::Land(_) => panic!("nobody ships in these nights"),
         }
     }
 

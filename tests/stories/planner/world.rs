@@ -159,6 +159,7 @@ impl World {
             checks: self.checks.iter().filter(|check| self.check_matters(check)).cloned().collect(),
             runs: self.runs.iter().filter(|run| self.run_matters(run)).cloned().collect(),
             sample_due: samples.last().map_or(now, |last| last.at + every),
+            ships: vec![],
             samples,
             throttles: self.throttles.clone(),
             barred: None,

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-/// Makes visible what a terminal would act on, and what hides or reorders text anywhere. Newlines stay; a tab becomes a space. Joiners and variation selectors stay
-/// as well: emoji are made of them.
-pub(super) fn visible(text: &str) -> String {
+/// Makes visible what a terminal would act on, and what hides or reorders text anywhere. Newlines stay; a tab becomes a
+/// space. Joiners and variation selectors stay as well: emoji are made of them.
+pub fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
