@@ -3,7 +3,8 @@ CREATE TABLE ship (
     id         INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, -- order in its project's queue
     kind       TEXT    NOT NULL,                  -- ship, revert
     build_id   INTEGER NOT NULL REFERENCES build (id), -- whose result
-    project    TEXT    NOT NULL,                  -- onto the branch of which project
+    project    TEXT    NOT NULL,                  -- of which project
+    branch     TEXT,                              -- onto which branch; NULL for a build from before this was kept
     step       TEXT    NOT NULL,                  -- queued, picking, checking, checking_base, landing, waiting, ended
     step_at    INTEGER NOT NULL,                  -- when the step it is in began
     asked_by   TEXT    NOT NULL,                  -- platform and numeric id
@@ -42,3 +43,6 @@ CREATE TABLE discarded (
 
 -- A mutation that was announced and seen not to have happened, such as a landing on a checkout with changes.
 ALTER TABLE operation ADD COLUMN dropped_at INTEGER; -- when that was seen
+
+-- A result lands on the branch it was built on, whatever the owner has checked out since.
+ALTER TABLE build ADD COLUMN branch TEXT; -- the owner's branch its base was the tip of

@@ -131,8 +131,10 @@ pub struct Ship {
     pub task: TaskId,
     /// The session it was built in.
     pub session: SessionId,
-    /// Onto the branch of which project.
+    /// Of which project.
     pub project: String,
+    /// Onto which branch; none: the one its project is built on.
+    pub branch: Option<String>,
     /// Where it stands.
     pub step: ShipStep,
     /// When the step it is in began.

@@ -233,12 +233,24 @@ pub async fn advance(
 }
 
 /// Its clone (or folder) is made.
-pub async fn prepared(conn: &mut Conn, id: BuildId, base: Option<&str>) -> Result<(), StoreError> {
-    let result =
-        sqlx::query!("UPDATE build SET prepared = 1, base = ? WHERE id = ? AND step = 'preparing'", base, id.0)
-            .execute(conn)
-            .await?;
-    expect_one(&result, "the build")
+pub async fn prepared(
+    conn: &mut Conn,
+    id: BuildId,
+    base: Option<&str>,
+    branch: Option<&str>,
+) -> Result<(), StoreError> {
+    let result = sqlx::query!(
+        "UPDATE build SET prepared = 1, base = ?, branch = ? WHERE id = ? AND step = 'preparing'",
+        base,
+        branch,
+        id.0
+    );
+    expect_one(&result.execute(conn).await?, "the build")
+}
+
+/// The owner's branch a build's base was the tip of, as far as it is on record.
+pub async fn branch(conn: &mut Conn, id: BuildId) -> Result<Option<String>, StoreError> {
+    Ok(sqlx::query_scalar!("SELECT branch FROM build WHERE id = ?", id.0).fetch_one(conn).await?)
 }
 
 /// A host step failed.

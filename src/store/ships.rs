@@ -13,6 +13,7 @@ struct Row {
     task_id: i64,
     session_id: i64,
     project: String,
+    branch: Option<String>,
     step: String,
     step_at: i64,
     asked_by: String,
@@ -46,6 +47,7 @@ impl TryFrom<Row> for Ship {
             task: TaskId(row.task_id),
             session: SessionId(row.session_id),
             project: row.project,
+            branch: row.branch,
             step: word(&row.step)?,
             step_at: time(row.step_at)?,
             asked_by: row.asked_by,
@@ -74,7 +76,7 @@ macro_rules! select {
     ($tail:tt $(, $argument:expr)*) => {
         sqlx::query_as!(
             Row,
-            "SELECT ship.id, ship.kind, build_id, task_id, session_id, project, ship.step, ship.step_at, asked_by, asked_at, \
+            "SELECT ship.id, ship.kind, build_id, task_id, session_id, project, ship.branch, ship.step, ship.step_at, asked_by, asked_at, \
              asked_onto, from_sha, to_sha, verified, found, onto, commit_sha, ship.check_id, base_check_id, red, waits, \
              retry_at, reverts, ship.outcome, ship.reason, ship.ended_at \
              FROM ship JOIN build ON build.id = ship.build_id " + $tail
@@ -89,8 +91,10 @@ pub struct NewShip<'a> {
     pub kind: ShipKind,
     /// Whose result.
     pub build: BuildId,
-    /// Onto the branch of which project.
+    /// Of which project.
     pub project: &'a str,
+    /// Onto which branch, as far as it is known.
+    pub branch: Option<&'a str>,
     /// Who asks.
     pub by: &'a str,
     /// The change begins here.
@@ -108,11 +112,12 @@ pub async fn insert(conn: &mut Conn, new: &NewShip<'_>, now: DateTime<Utc>) -> R
     let (kind, verified, now) = (new.kind.as_str(), i64::from(new.verified), ms(now));
     let reverts = new.reverts.map(|ship| ship.0);
     let result = sqlx::query!(
-        "INSERT INTO ship (kind, build_id, project, step, step_at, asked_by, asked_at, from_sha, to_sha, verified, reverts) \
-         VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO ship (kind, build_id, project, branch, step, step_at, asked_by, asked_at, from_sha, to_sha, verified, reverts) \
+         VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         kind,
         new.build.0,
         new.project,
+        new.branch,
         now,
         new.by,
         now,

@@ -1,6 +1,7 @@
 //! The morning after: results are looked at, shipped onto the owner's branch as it is then, and taken back.
 
 use crate::harness::{On, Overnight, Shown, Stage, both, git};
+use overnight::chat::{Incoming, What};
 use overnight::domain::ship::ShipOutcome;
 use overnight::store::ships;
 
@@ -188,9 +189,8 @@ async fn a_branch_that_fails_its_own_tests_halts_the_queue() {
     o.advance_to("07:20").await;
     assert_eq!((o.ships(1).await, o.ships(2).await), (vec![None], vec![None]));
     assert_eq!(o.owner_git(&["rev-parse", "main"]), red);
-    let card = o.asks("/ship 1", "is shipping already").await;
-    drop(card);
-    let why = o.asks("/why 1", "#1").await;
+    o.asks("/ship 1", "is shipping already").await;
+    let why = o.asks("/why 1", "🔎 #1").await;
     assert!(why.text.contains("own tests fail (adds up)"), "{}", why.text);
     // Verified once, not every half minute.
     let checks: i64 = {
@@ -284,11 +284,40 @@ async fn a_deleted_branch_and_a_vanished_checkout_are_told() {
     let (here, aside) = (o.checkout("app"), o.stage_folder().join("aside"));
     std::fs::rename(&here, &aside).unwrap();
     o.says("/ship 1").await;
-    o.expect("❌ #1 Speed up the cache: not shipped").await;
+    o.advance_to("07:10").await;
+    let gone = o.expect("❌ #1 Speed up the cache: not shipped").await;
+    assert!(gone.text.contains("The folder is gone") || gone.text.contains("the folder is gone"), "{}", gone.text);
     std::fs::rename(&aside, &here).unwrap();
-    o.owner_git(&["checkout", "-q", "-b", "other"]);
+    // On another branch: it lands where it was built for, and nothing the owner has in hand changes.
+    o.owner_git(&["checkout", "-q", "-b", "mine"]);
+    std::fs::write(here.join("README.md"), "in hand").unwrap();
+    o.says("/ship 1").await;
+    assert_eq!(o.ships(1).await, [Some(ShipOutcome::Refused), Some(ShipOutcome::Landed)], "{}", o.tail().await);
+    assert!(!o.has("work-1.txt"));
+    assert_eq!(o.owner_git(&["show", "main:work-1.txt"]), "work of 1");
     o.owner_git(&["branch", "-q", "-D", "main"]);
-    assert_eq!(o.ships(1).await, [Some(ShipOutcome::Refused)]);
+    o.says("/revert 1").await;
+    o.expect("❌ #1 Speed up the cache: not taken back").await;
+    assert_eq!(std::fs::read_to_string(here.join("README.md")).unwrap(), "in hand");
+    o.reads_all();
+    o.finish().await;
+}
+
+#[tokio::test]
+async fn double_taps_and_approvers_ship_nothing_twice_or_at_all() {
+    let stage = Stage::new(On::Phone).set("telegram", "approvers = [2002]");
+    let mut o = morning(stage, &["Speed up the cache | 2h | perf | app"]).await;
+    o.says("/review").await;
+    o.reads_all();
+    let card = latest(&o, "ready to ship");
+    let tap = || What::Tap { button: card.button("Ship").into(), tap: None };
+    for (key, sender) in [("t1", "telegram:2002"), ("t2", "phone:1"), ("t3", "phone:1")] {
+        o.keeps(&Incoming::new(key, sender, tap(), o.now())).await;
+    }
+    o.settle().await;
+    assert_eq!(o.ships(1).await, [Some(ShipOutcome::Landed)], "{}", o.tail().await);
+    let asked = o.audited("ship").await;
+    assert_eq!(asked.iter().map(|entry| entry.actor.as_str()).collect::<Vec<_>>(), ["phone:1"]);
     o.reads_all();
     o.finish().await;
 }

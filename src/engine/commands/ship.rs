@@ -159,8 +159,19 @@ pub(in crate::engine) async fn ship_build(
     };
     let project = task.spec.project.clone().unwrap_or_default();
     let verified = result.fact.build.outcome == Some(Outcome::Verified);
-    let new =
-        NewShip { kind: ShipKind::Ship, build, project: &project, by: asker.who, from, to, verified, reverts: None };
+    let branch = builds::branch(conn, build).await?;
+    let branch = branch.as_deref();
+    let new = NewShip {
+        kind: ShipKind::Ship,
+        build,
+        project: &project,
+        branch,
+        by: asker.who,
+        from,
+        to,
+        verified,
+        reverts: None,
+    };
     ships::discard(conn, build, None, now).await?;
     let ship = ships::insert(conn, &new, now).await?;
     let told = if concerns.is_empty() { String::new() } else { format!("; told before: {}", concerns.join("; ")) };
@@ -215,6 +226,7 @@ pub(super) async fn revert(
         kind: ShipKind::Revert,
         build: landed.build,
         project: &landed.project,
+        branch: landed.branch.as_deref(),
         by: asker.who,
         from,
         to,

@@ -34,15 +34,16 @@ pub(super) async fn prepare_build(engine: &Engine, id: BuildId) -> Result<(), St
     failpoint::pass("build prepared");
     let mut tx = engine.store().begin().await?;
     match made {
-        Ok(base) => builds::prepared(&mut tx, id, base.as_deref()).await?,
+        Ok(Some((base, branch))) => builds::prepared(&mut tx, id, Some(base.as_str()), Some(&branch)).await?,
+        Ok(None) => builds::prepared(&mut tx, id, None, None).await?,
         Err(failure) => builds::host_failed(&mut tx, id, &failure).await?,
     }
     tx.commit().await?;
     Ok(())
 }
 
-/// Returns the commit the build stands on; none without a project.
-async fn make_build(engine: &Engine, build: &Build, task: &Task) -> Result<Option<String>, HostFailure> {
+/// Returns the commit the build stands on, and the branch it is for; none without a project.
+async fn make_build(engine: &Engine, build: &Build, task: &Task) -> Result<Option<(Sha, String)>, HostFailure> {
     let folder = engine.home().build(build.id);
     fresh_folder(&folder)?;
     let name = task.spec.project.as_deref();
@@ -73,10 +74,15 @@ async fn make_build(engine: &Engine, build: &Build, task: &Task) -> Result<Optio
     let text = prompt(task, facts);
     let file = folder.join("prompt.md");
     crate::host::atomic_write(&file, text.as_bytes()).map_err(|error| io(&file, &error))?;
-    Ok(base.map(|sha| sha.to_string()))
+    Ok(base)
 }
 
-async fn clone_for(engine: &Engine, project: &Project, build: &Build, folder: &Path) -> Result<Sha, HostFailure> {
+async fn clone_for(
+    engine: &Engine,
+    project: &Project,
+    build: &Build,
+    folder: &Path,
+) -> Result<(Sha, String), HostFailure> {
     let vault = vault(engine, &project.name).await.map_err(plain)?;
     let base = vault.refresh_base(&project.path, project.base.as_deref()).await.map_err(|error| failure(&error))?;
     let sha = match &build.on_top_of {
@@ -90,7 +96,7 @@ async fn clone_for(engine: &Engine, project: &Project, build: &Build, folder: &P
     };
     git::make_clone(&vault, &sha, &target).await.map_err(|error| failure(&error))?;
     copy_untracked(project, &target.dest).await?;
-    Ok(sha)
+    Ok((sha, base.branch))
 }
 
 async fn copy_untracked(project: &Project, clone: &Path) -> Result<(), HostFailure> {

@@ -36,6 +36,11 @@ async fn ground<'a>(engine: &'a Engine, ship: &Ship) -> Result<(&'a Project, Vau
     Ok((project, vault))
 }
 
+/// The branch a ship lands on.
+fn onto<'a>(ship: &'a Ship, project: &'a Project) -> Option<&'a str> {
+    ship.branch.as_deref().or(project.base.as_deref())
+}
+
 /// Where the branch is in the moment the ship is asked for.
 pub(super) async fn see_branch(engine: &Engine, id: ShipId) -> Result<(), StoreError> {
     let ship = load(engine, id).await?;
@@ -67,7 +72,7 @@ pub(super) async fn see_branch(engine: &Engine, id: ShipId) -> Result<(), StoreE
 
 async fn branch(engine: &Engine, ship: &Ship) -> Result<Sha, Found> {
     let (project, vault) = ground(engine, ship).await?;
-    let base = vault.refresh_base(&project.path, project.base.as_deref()).await.map_err(|error| failed(&error))?;
+    let base = vault.refresh_base(&project.path, onto(ship, project)).await.map_err(|error| failed(&error))?;
     Ok(base.sha)
 }
 
@@ -203,7 +208,7 @@ async fn move_branch(
     let work = async {
         let before = vault.read_ref(undo).await?;
         vault.record_ref(undo, &old, before.as_ref()).await?;
-        let base = vault.refresh_base(&project.path, project.base.as_deref()).await?;
+        let base = vault.refresh_base(&project.path, onto(ship, project)).await?;
         let what = if ship.kind == ShipKind::Ship { "ship" } else { "revert" };
         let note = format!("overnight: {what} #{}", ship.task);
         let landing = Landing { owner: &project.path, branch: &base.branch, old: &old, new: &new, note: &note, again };
