@@ -23,6 +23,7 @@ pub mod provider;
 pub mod report;
 pub mod resource;
 pub mod review;
+pub mod risk;
 pub mod role;
 pub mod schedule;
 pub mod session;

@@ -45,6 +45,10 @@ pub struct FileChange {
     pub deleted: u64,
     /// Git found no lines to count.
     pub binary: bool,
+    /// It is a symbolic link now.
+    pub link: bool,
+    /// It is a submodule, or was one.
+    pub submodule: bool,
 }
 
 /// All changes between two commits.
@@ -127,12 +131,14 @@ fn parse(output: &[u8]) -> Option<DiffStat> {
             _ => return None,
         };
         let path = fields.next()?;
-        if new_mode == "120000" {
+        let link = new_mode == "120000";
+        if link {
             stat.links.push(path.to_vec());
         }
-        raw.push((path, status));
+        let submodule = new_mode == "160000" || head.starts_with(":160000");
+        raw.push((path, status, link, submodule));
     }
-    for (path, status) in raw {
+    for (path, status, link, submodule) in raw {
         let count = fields.next()?;
         let mut parts = count.splitn(3, |byte| *byte == b'\t');
         let (added, deleted) = (number(parts.next()?), number(parts.next()?));
@@ -143,7 +149,7 @@ fn parse(output: &[u8]) -> Option<DiffStat> {
         let (added, deleted) = (added.unwrap_or(0), deleted.unwrap_or(0));
         stat.insertions += added;
         stat.deletions += deleted;
-        stat.files.push(FileChange { path: escape(path), status, added, deleted, binary });
+        stat.files.push(FileChange { path: escape(path), status, added, deleted, binary, link, submodule });
     }
     fields.next().is_none().then_some(stat)
 }
@@ -177,7 +183,15 @@ mod tests {
     fn documentation_is_told_by_its_path() {
         let change = |path: &str| {
             let path = path.to_owned();
-            docs_touched(&[FileChange { path, status: ChangeStatus::Modified, added: 1, deleted: 0, binary: false }])
+            docs_touched(&[FileChange {
+                path,
+                status: ChangeStatus::Modified,
+                added: 1,
+                deleted: 0,
+                binary: false,
+                link: false,
+                submodule: false,
+            }])
         };
         for yes in ["README", "readme.txt", "docs/x.png", "a/Docs/b", "CHANGES.md", "a/b.RST"] {
             assert!(change(yes), "{yes}");

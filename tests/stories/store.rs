@@ -255,7 +255,7 @@ async fn a_database_from_before_strangers_were_counted_keeps_every_row() {
     let store = Store::open(home.path()).await.unwrap();
     let mut tx = store.begin().await.unwrap();
     let mut after = dump(&mut tx).await;
-    for new in ["chat_trouble", "stranger"] {
+    for new in ["chat_trouble", "stranger", "ship", "discarded"] {
         assert_eq!(after.remove(new), Some(vec![]), "{new}");
     }
     assert_eq!(before, after);
@@ -272,4 +272,42 @@ async fn a_database_from_before_strangers_were_counted_keeps_every_row() {
     store.close().await;
     let again = Store::open(home.path()).await.unwrap();
     assert!(again.quick_check().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_database_from_before_results_were_shipped_keeps_builds_and_operations() {
+    use sqlx::Connection;
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join(overnight::store::FILE);
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let mut old = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let mut first = sqlx::migrate!();
+    first.migrations = first.migrations.iter().take(3).cloned().collect();
+    first.run(&mut old).await.unwrap();
+    sqlx::raw_sql(
+        "INSERT INTO task (id, title, details, project, kind, category, priority, estimate_minutes, command, state, revision,
+             source, created_at) VALUES (7, 'Fix', '', 'app', 'code', 'bug_fix', 'HIGH', 60, '[]', 'done', 1, 'owner', 5);
+         INSERT INTO session (id, kind, date, phase, started_at, patterns_at, spawn_at, spawn_until, brief_at)
+             VALUES (1, 'nightly', '2026-03-14', 'closed', 1, 2, 3, 4, 5);
+         INSERT INTO build (id, task_id, session_id, attempt, slot, step, started_at, step_at, base, result, outcome)
+             VALUES (3, 7, 1, 1, 0, 'ended', 10, 20, 'aa', 'bb', 'verified');
+         INSERT INTO operation (at, kind, subject, after, task_id, done_at) VALUES (4, 'set_ref', 'app.git r', 'bb', 7, 5);
+         INSERT INTO operation (at, kind, subject, after, task_id) VALUES (6, 'set_ref', 'app.git s', 'bb', 7);",
+    )
+    .execute(&mut old)
+    .await
+    .unwrap();
+    old.close().await.unwrap();
+    let store = Store::open(home.path()).await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    let build = overnight::domain::id::BuildId(3);
+    assert_eq!(builds::with_results(&mut tx).await.unwrap(), [build]);
+    assert_eq!(builds::branch(&mut tx, build).await.unwrap(), None, "that was not kept then");
+    let operations = overnight::store::audit::operations(&mut tx, 9).await.unwrap();
+    assert_eq!(operations.iter().map(|operation| operation.icon()).collect::<Vec<_>>(), ["✅", "⏳"]);
+    // The schema holds what the queue promises: one open ship a build, one at work a project.
+    let ship = "INSERT INTO ship (kind, build_id, project, step, step_at, asked_by, asked_at, from_sha, to_sha, verified) \
+                VALUES ('ship', 3, 'app', 'landing', 1, 'x', 1, 'aa', 'bb', 1)";
+    sqlx::raw_sql(ship).execute(&mut *tx).await.unwrap();
+    assert!(sqlx::raw_sql(ship).execute(&mut *tx).await.is_err());
 }

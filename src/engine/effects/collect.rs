@@ -3,6 +3,7 @@
 use super::vault;
 use crate::domain::build::{Build, Change, HostFailure};
 use crate::domain::id::BuildId;
+use crate::domain::risk;
 use crate::domain::session::Session;
 use crate::domain::task::{Task, TaskKind};
 use crate::engine::home::build_refs;
@@ -13,6 +14,8 @@ use std::path::Path;
 
 /// Paths shown of a change; the rest is counted.
 const SHOWN_PATHS: usize = 20;
+/// Longest patch looked through for secrets.
+const READ_BYTES: usize = 1 << 20;
 
 pub(super) async fn collect(engine: &Engine, id: BuildId) -> Result<(), StoreError> {
     let (build, task, session) = {
@@ -76,7 +79,16 @@ async fn commit(
         failpoint::pass("refs set");
         done(engine, operation).await.map_err(|error| plain(error.to_string()))?;
     }
-    Ok((collected.commit.clone(), change(&collected)))
+    let secrets = match &collected.commit {
+        Some(commit) => git::patch(&vault, &base, commit, READ_BYTES).await,
+        None => Ok(vec![]),
+    };
+    let secrets = secrets.map(|patch| risk::added_secrets(&String::from_utf8_lossy(&patch)));
+    let mut change = change(&collected, secrets.as_deref().unwrap_or_default());
+    if secrets.is_err() {
+        change.flags.push("too large to be looked through for secrets".into());
+    }
+    Ok((collected.commit.clone(), change))
 }
 
 async fn note(engine: &Engine, subject: &str, commit: &Sha, build: &Build) -> Result<i64, StoreError> {
@@ -94,7 +106,7 @@ async fn done(engine: &Engine, operation: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn change(collected: &git::Collected) -> Change {
+fn change(collected: &git::Collected, secrets: &[String]) -> Change {
     let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
     let mut flags = Vec::new();
     let mut flag = |what: &str, paths: &[String]| {
@@ -104,6 +116,18 @@ fn change(collected: &git::Collected) -> Change {
     flag("looks like a bare repository", &collected.bare);
     flag("link out of the tree", &collected.outward_links);
     flag("special file, not taken", &collected.special);
+    let changed: Vec<risk::Changed<'_>> = collected
+        .files
+        .iter()
+        .map(|file| risk::Changed {
+            path: &file.path,
+            deleted: file.status == git::ChangeStatus::Deleted,
+            binary: file.binary,
+            link: file.link,
+            submodule: file.submodule,
+        })
+        .collect();
+    flags.extend(risk::flags(&changed, secrets));
     Change {
         files: u32::try_from(collected.files.len()).unwrap_or(u32::MAX),
         insertions: count(collected.insertions),

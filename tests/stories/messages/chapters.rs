@@ -112,6 +112,73 @@ async fn a_night() {
     assert_snapshot!(album.end().await);
 }
 
+#[tokio::test]
+async fn the_morning_after() {
+    let mut album = Album::begin(Album::stage(), "2026-03-14 21:58").await;
+    for text in [
+        "/queue add Optimize the cache | 1h | perf | app",
+        "/queue add Fix the names | 1h | bug | app",
+        "/queue add Document the API | 1h | docs | app | details: agent_documents",
+    ] {
+        album.o.says(text).await;
+    }
+    album.o.advance_to("07:00").await;
+    album.note("(three are built, and the brief is read)");
+    album.o.disowns("app");
+    album.taps("🌅", "Review").await;
+    album.taps("#1 Optimize", "📄 Diff").await;
+    album.taps("#1 Optimize", "🚢 Ship").await;
+    album.taps("#1 Optimize", "↩ Revert").await;
+    album.taps("#2 Fix the names", "🗑 Discard").await;
+    album.taps("#2 Fix the names", "↩ Undo").await;
+    let readme = album.o.checkout("app").join("README.md");
+    std::fs::write(&readme, "half a sentence").unwrap();
+    album.note("(the owner is writing the README)");
+    for text in ["/ship 2 3", "/why 2", "/undo 2", "/ship 9", "/revert 2", "/discard 3", "/ship 4 5 x"] {
+        album.says(text).await;
+    }
+    crate::harness::git(&album.o.checkout("app"), &["commit", "-q", "-am", "README"]);
+    album.note("(and commits it)");
+    album.until("07:05").await;
+    for text in ["/ship all", "/review", "/oplog", "/audit 5"] {
+        album.says(text).await;
+    }
+    assert_snapshot!(album.end().await);
+}
+
+#[tokio::test]
+async fn what_agents_wait_for() {
+    let mut stage = Album::stage().set("budget", "build_tokens = 100_000").cli("claude", "claude");
+    for project in ["web", "api", "shop"] {
+        stage = stage.project(project);
+    }
+    let mut album = Album::begin(stage, "2026-03-14 21:58").await;
+    let reset = album.o.moment("2026-03-15 02:00").timestamp();
+    album.o.notes_say("reset", &reset.to_string());
+    for (title, project, words) in [
+        ("Tidy the API", "api", "claude_asks"),
+        ("Push the site", "web", "claude_denied"),
+        ("Speed up the shop", "shop", "claude_spends"),
+        ("Speed up the cache", "app", "claude_limited"),
+    ] {
+        album.o.says(&format!("/queue add {title} | 1h | perf | {project} | claude | details: {words}")).await;
+    }
+    album.note("(four are queued)");
+    album.until("23:30").await;
+    for text in ["/status", "/why 1", "/why 4", "/queue"] {
+        album.says(text).await;
+    }
+    album.until("01:00").await;
+    for text in ["/answer 2 yes", "/answer 1", "/answer 1 Yes, keep it.", "/status"] {
+        album.says(text).await;
+    }
+    album.until("07:00").await;
+    for text in ["/review", "/why 2", "/why 3"] {
+        album.says(text).await;
+    }
+    assert_snapshot!(album.end().await);
+}
+
 fn fuller(sample: &mut Sample, percent: u64) {
     let mount = &mut sample.mounts[0];
     mount.used_bytes = mount.total_bytes / 100 * percent;
