@@ -116,11 +116,13 @@ pub(super) async fn ended(
     let text = format!("{} of build {} ended {outcome}: {}{moved}", ship.kind, ship.build, ship.reason);
     audit::append(conn, now, "host", kind, Some(ship.task), &text).await?;
     redraw(engine, conn, ship.build, now).await?;
+    // Who has the card in front of them sees it change; what they did not ask for is said besides.
+    if outcome == ShipOutcome::Landed && !outbox::keys_like(conn, &self::key(ship.build)).await?.is_empty() {
+        return Ok(());
+    }
     let result = load(engine, conn, ship.build).await?;
     let mut message = draw(conn, &result, now).await?;
-    if outcome == ShipOutcome::Landed {
-        message.sections.clear();
-    }
+    message.sections.clear();
     let key = format!("ship:{id}");
     outbox::say(conn, &engine.parts.home_chat, &key, &message, true, now).await
 }

@@ -11,8 +11,11 @@ use crate::domain::provider::BlockKind;
 use crate::domain::settings::AgentKind;
 use crate::runner;
 use crate::store::{Conn, StoreError, audit, builds, providers, runs, tasks};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use std::path::{Path, PathBuf};
+
+/// What an agent printed about as long ago as its account was blocked may be older than the block, and proves nothing.
+const SETTLED: TimeDelta = TimeDelta::minutes(2);
 
 /// Lines of standard error that are looked at for why an agent ended.
 const STDERR_LINES: usize = 60;
@@ -90,6 +93,7 @@ pub(super) async fn settle(
     }
     if works(report)
         && let Some(block) = providers::get(conn, &agent).await?.and_then(|provider| provider.block)
+        && now - block.since > SETTLED
     {
         providers::set_block(conn, &agent, None, now).await?;
         let what = if block.kind == BlockKind::Limit { "its usage limit is over" } else { "its account works again" };

@@ -63,7 +63,7 @@ async fn a_result_is_shipped_by_a_tap_and_taken_back_by_another(stage: Stage) {
     o.says("/review").await;
     o.expect("👀 Nothing is ready to review").await;
     let oplog = o.asks("/oplog", "🧾 The last").await;
-    assert!(oplog.text.contains("land app") && oplog.text.contains(&before), "{}", oplog.text);
+    assert!(oplog.text.contains("moved the branch of app") && oplog.text.contains(&before), "{}", oplog.text);
 
     o.taps(&card, "Revert").await;
     assert_eq!(o.owner_git(&["rev-parse", "main"]), before, "nothing came after: exactly as it was");

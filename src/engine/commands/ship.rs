@@ -313,7 +313,7 @@ pub(super) async fn oplog(engine: &Engine, conn: &mut Conn, lines: usize) -> Res
             let at = entry.at.with_timezone(&zone).format("%d %b %H:%M:%S");
             let task = entry.task.map(|id| format!(" #{id}")).unwrap_or_default();
             let mut item =
-                Item::new(entry.icon(), format!("{}. {at}{task} {} {}", entry.id, entry.kind, entry.subject));
+                Item::new(entry.icon(), format!("{}. {at}{task} {}", entry.id, done(&entry.kind, &entry.subject)));
             let states = [entry.before.as_deref(), entry.after.as_deref()];
             if states.iter().any(Option::is_some) {
                 item =
@@ -324,6 +324,14 @@ pub(super) async fn oplog(engine: &Engine, conn: &mut Conn, lines: usize) -> Res
         .collect();
     let message = Message::line(format!("🧾 The last {} operations", entries.len())).section("", items);
     Ok(Reply { message, data: json!(entries), ..Reply::default() })
+}
+
+fn done(kind: &str, subject: &str) -> String {
+    match kind {
+        "land" => format!("moved the branch of {subject}"),
+        "set_ref" => format!("kept a result: {subject}"),
+        _ => format!("{} {subject}", kind.replace('_', " ")),
+    }
 }
 
 /// Longest patch sent, in bytes.

@@ -157,7 +157,7 @@ async fn what_agents_wait_for() {
     album.o.notes_say("reset", &reset.to_string());
     for (title, project, words) in [
         ("Tidy the API", "api", "claude_asks"),
-        ("Push the site", "web", "claude_denied"),
+        ("Fix the site", "web", "claude_denied"),
         ("Speed up the shop", "shop", "claude_spends"),
         ("Speed up the cache", "app", "claude_limited"),
     ] {
