@@ -3,7 +3,7 @@
 //!
 //! Nothing of the owner's is ever lost: the branch is held by git's own lock while its checkout is looked at and
 //! changed; a checkout with changes, an operation under way or a file in the way is left exactly as it is. A landing cut
-//! off half-way is finished if each file is as it was before or as it will be, else left.
+//! off half-way is finished if each file is as it was before or as it will be, else what it left is taken back.
 //!
 //! The owner's configuration is trusted, what lands is not yet: hooks and file system monitors are off as everywhere, and
 //! files that would go through a filter (LFS) are not landed in a checkout.
@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use super::hold::HeldRef;
 use super::owner::OwnerRepo;
 use super::run::Invocation;
+use super::unland::unland;
 use super::vault::Scratch;
 use super::{Fault, GitError, Result, Sha, Vault, escape};
 
@@ -66,10 +67,12 @@ pub async fn land(vault: &Vault, landing: &Landing<'_>) -> Result<Landed> {
     let owner = OwnerRepo::find(landing.owner)?;
     let name = format!("refs/heads/{}", landing.branch);
     owner.require_branch(&vault.git, landing.branch).await?;
-    match owner.commit_of(&vault.git, &name).await? {
-        at if at == *landing.new => return Ok(Landed::Done),
-        at if at != *landing.old => return Ok(Landed::Moved(at)),
-        _ => {}
+    let at = owner.commit_of(&vault.git, &name).await?;
+    if at == *landing.new {
+        return Ok(Landed::Done);
+    }
+    if at != *landing.old && !landing.again {
+        return Ok(Landed::Moved(at));
     }
     let worktrees = Worktree::all(vault, &owner).await?;
     for worktree in &worktrees {
@@ -81,10 +84,18 @@ pub async fn land(vault: &Vault, landing: &Landing<'_>) -> Result<Landed> {
     // Objects alone, which no ref holds yet: git takes hold of a branch only for a commit it has.
     fetch(vault, &owner, landing.new).await?;
     let Some(checkout) = Checkout::of(vault, &worktrees, &name)? else {
+        if at != *landing.old {
+            return Ok(Landed::Moved(at));
+        }
         let hold = owner.read(&vault.git, ACTION);
         HeldRef::take(hold, &name, landing.old, landing.new, landing.note).await?.commit().await?;
         return Ok(Landed::Done);
     };
+    if at != *landing.old {
+        let changed = checkout.changed(landing).await?;
+        unland(|| checkout.git(), &changed, landing.new, &at).await?;
+        return Ok(Landed::Moved(at));
+    }
     let hold = checkout.git();
     let held = match HeldRef::take(hold, &name, landing.old, landing.new, landing.note).await {
         Ok(held) => held,
@@ -198,7 +209,12 @@ impl<'a> Checkout<'a> {
             Some(_) if landing.again && self.is_half_done(landing).await? => {
                 self.write_files(&["read-tree", "--reset", "-u", landing.new.as_str()]).await
             }
-            Some(obstacle) => Ok(Some(Landed::Waits(obstacle))),
+            Some(obstacle) => {
+                if landing.again {
+                    unland(|| self.git(), &changed, landing.new, landing.old).await?;
+                }
+                Ok(Some(Landed::Waits(obstacle)))
+            }
         }
     }
 

@@ -27,6 +27,7 @@ mod run;
 mod sha;
 mod sight;
 mod survey;
+mod unland;
 mod vault;
 
 pub use clone::{CloneTarget, make_clone};

@@ -155,6 +155,28 @@ pub async fn announced(conn: &mut Conn, kind: &str, subject: &str, after: &str) 
     Ok(rows.fetch_one(conn).await? > 0)
 }
 
+/// Mutations of one subject that were announced and will not be gone on with; `but` has this state after it.
+pub async fn drop_announced(
+    conn: &mut Conn,
+    kind: &str,
+    subject: &str,
+    but: Option<&str>,
+    at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let at = ms(at);
+    sqlx::query!(
+        "UPDATE operation SET dropped_at = ? WHERE kind = ? AND subject = ? AND after IS NOT ? AND done_at IS NULL \
+         AND dropped_at IS NULL",
+        at,
+        kind,
+        subject,
+        but
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// The mutation was seen not to have happened.
 pub async fn operation_dropped(conn: &mut Conn, id: i64, at: DateTime<Utc>) -> Result<(), StoreError> {
     let at = ms(at);

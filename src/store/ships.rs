@@ -230,7 +230,7 @@ pub async fn advance(
     expect_one(&result.execute(conn).await?, "the ship's step")
 }
 
-/// Ends a ship.
+/// Ends a ship. What was announced and did not happen is dropped: only one ship of a project is at work.
 pub async fn end(
     conn: &mut Conn,
     id: ShipId,
@@ -239,6 +239,7 @@ pub async fn end(
     reason: &str,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
+    let ended_at = now;
     let (from, outcome, now) = (from.as_str(), outcome.as_str(), ms(now));
     let result = sqlx::query!(
         "UPDATE ship SET step = 'ended', step_at = ?, outcome = ?, reason = ?, ended_at = ?, found = NULL, waits = NULL, \
@@ -250,7 +251,9 @@ pub async fn end(
         id.0,
         from
     );
-    expect_one(&result.execute(conn).await?, "the ship's step")
+    expect_one(&result.execute(&mut *conn).await?, "the ship's step")?;
+    let ship = get(conn, id).await?;
+    super::audit::drop_announced(conn, "land", &ship.project, None, ended_at).await
 }
 
 /// The owner does not want a build's result, or (`None`) does again.

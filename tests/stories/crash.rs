@@ -4,7 +4,7 @@
 //! the database, the vaults, the screen and the traces the agents leave; see `crash/end_state.rs`.
 #![cfg(target_os = "linux")]
 
-mod database;
+pub(crate) mod database;
 mod end_state;
 mod night;
 mod stage;

@@ -23,6 +23,7 @@ mod host;
 mod init;
 mod input;
 mod kinds;
+mod landings;
 mod layers;
 mod leash;
 mod messages;

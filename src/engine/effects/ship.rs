@@ -158,6 +158,7 @@ pub(super) async fn land(engine: &Engine, id: ShipId) -> Result<(), StoreError> 
     };
     let (operation, again) = {
         let mut tx = engine.store().begin().await?;
+        audit::drop_announced(&mut tx, "land", &ship.project, Some(new), engine.now()).await?;
         let again = audit::announced(&mut tx, "land", &ship.project, new).await?;
         let now = engine.now();
         let row = audit::operation(&mut tx, now, "land", &ship.project, Some(old), Some(new), Some(ship.task)).await?;
@@ -176,7 +177,6 @@ pub(super) async fn land(engine: &Engine, id: ShipId) -> Result<(), StoreError> 
         Found::Landed => audit::operation_done(&mut tx, operation, engine.now()).await?,
         // What failed on the way may have begun: it stays announced, and is looked at again.
         Found::Failed { .. } => {}
-        Found::Waits { .. } if again => {}
         _ => audit::operation_dropped(&mut tx, operation, engine.now()).await?,
     }
     ships::found(&mut tx, id, ShipStep::Landing, &found).await?;

@@ -5,11 +5,11 @@ use sqlx::{ConnectOptions, Connection, FromRow};
 use std::path::{Path, PathBuf};
 
 /// The bot's database, read from outside.
-pub(super) struct Database(pub(super) PathBuf);
+pub(crate) struct Database(pub(crate) PathBuf);
 
 impl Database {
     /// All rows of a query; none as long as there is no database, or no table yet.
-    pub(super) fn rows<T>(&self, sql: &'static str) -> Vec<T>
+    pub(crate) fn rows<T>(&self, sql: &'static str) -> Vec<T>
     where
         T: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
     {
@@ -29,18 +29,18 @@ impl Database {
     }
 
     /// The first number of a query's first row; 0 where there is none.
-    pub(super) fn number(&self, sql: &'static str) -> i64 {
+    pub(crate) fn number(&self, sql: &'static str) -> i64 {
         self.rows::<(Option<i64>,)>(sql).first().and_then(|row| row.0).unwrap_or(0)
     }
 
     /// The texts in a query's first column.
-    pub(super) fn texts(&self, sql: &'static str) -> Vec<String> {
+    pub(crate) fn texts(&self, sql: &'static str) -> Vec<String> {
         self.rows::<(String,)>(sql).into_iter().map(|row| row.0).collect()
     }
 }
 
 /// Makes a database of some MB of which most pages are free.
-pub(super) fn bloated(path: &Path) {
+pub(crate) fn bloated(path: &Path) {
     wait(async {
         let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
         let mut connection: SqliteConnection = options.connect().await.unwrap();
