@@ -17,24 +17,24 @@ const JUST_NOW: Duration = Duration::minutes(10);
 /// Nobody's window is longer.
 const LONGEST: Duration = Duration::days(400);
 
-/// The first time `text` gives for a reset.
-pub(super) fn reset(text: &str, reference: Reference) -> Option<DateTime<Utc>> {
+/// The first time `text` gives for a reset. What it gives as a span counts from `said`.
+pub(super) fn reset(text: &str, reference: Reference, said: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let text = text.to_ascii_lowercase();
     let mut places: Vec<usize> = ANCHORS
         .iter()
         .flat_map(|anchor| text.match_indices(anchor).take(8).map(|(at, found)| at + found.len()))
         .collect();
     places.sort_unstable();
-    let said = places.into_iter().find_map(|at| after(&words(&text[at..]), reference));
+    let stated = places.into_iter().find_map(|at| after(&words(&text[at..]), reference, said));
     let stamp = || epoch(text.split_once("reached|")?.1.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?);
-    said.or_else(stamp).filter(|at| (*at - reference.at).abs() <= LONGEST)
+    stated.or_else(stamp).filter(|at| (*at - reference.at).abs() <= LONGEST)
 }
 
-fn after(words: &[&str], reference: Reference) -> Option<DateTime<Utc>> {
+fn after(words: &[&str], reference: Reference, said: DateTime<Utc>) -> Option<DateTime<Utc>> {
     for (at, word) in words.iter().enumerate() {
         let rest = &words[at..];
         if let Some(span) = (*word == "in" || *word == "after").then(|| span(&rest[1..])).flatten() {
-            return reference.at.checked_add_signed(span);
+            return said.checked_add_signed(span);
         }
         if is_date(rest) {
             let (date, taken) = date(rest, reference)?;
@@ -174,6 +174,10 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn reset(text: &str, reference: Reference) -> Option<DateTime<Utc>> {
+        super::reset(text, reference, reference.at)
+    }
+
     fn reference(zone: Tz) -> Reference {
         Reference { at: at("2026-11-22T19:25:00Z"), zone }
     }
@@ -229,6 +233,14 @@ mod tests {
         ] {
             assert_eq!(reset(text, reference(Tz::UTC)), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_span_counts_from_when_it_was_said_and_a_clock_from_the_start() {
+        let said = at("2026-11-22T23:25:00Z");
+        let reset = |text| super::reset(text, reference(Tz::UTC), said);
+        assert_eq!(reset("try again in 3 hours"), Some(at("2026-11-23T02:25:00Z")));
+        assert_eq!(reset("try again at 11:00 PM"), Some(at("2026-11-22T23:00:00Z")));
     }
 
     #[test]
