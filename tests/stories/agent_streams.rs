@@ -130,7 +130,7 @@ const TABLE: [Row; 31] = {
         // The time is prose, in the machine's zone; see REFERENCE.
         row("codex-limit", Codex, 1, Limit)
             .session("01a204b9-5819-7690-94b3-7ed90c7c5614")
-            .reset("2026-11-22T22:05:00Z")
+            .reset("2026-11-22T22:05:59Z")
             .said(Some("You’ve hit your usage limit.")),
         row("codex-429", Codex, 1, Transient)
             .session("01a204b9-5d0a-79a0-a9c6-ca7782af734b")
