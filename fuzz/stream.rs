@@ -26,6 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
         status: status[usize::from(how >> 3) % status.len()],
         signal: (how & 4 != 0).then_some(15),
         stopped: stopped[usize::from(how & 3) + usize::from(how >> 7)],
+        at: None,
     };
     let reference =
         Reference { at: chrono::DateTime::from_timestamp(1_795_375_500, 0).expect("a time"), zone: chrono_tz::UTC };

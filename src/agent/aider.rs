@@ -27,7 +27,6 @@ pub(super) fn launch(agent: &Agent, order: &Order<'_>) -> Launch {
     launch.finish(agent);
     launch.stdin = Input::Null;
     launch.separate_stderr = false;
-    launch.litter = vec![".aider*"];
     launch
 }
 

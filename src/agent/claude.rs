@@ -44,9 +44,6 @@ pub(super) fn launch(agent: &Agent, order: &Order<'_>) -> Launch {
     {
         launch.set(name, "1");
     }
-    if let Some(folder) = order.state_dir {
-        launch.set("CLAUDE_CONFIG_DIR", &folder.to_string_lossy());
-    }
     launch
 }
 

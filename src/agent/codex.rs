@@ -31,9 +31,6 @@ pub(super) fn launch(agent: &Agent, order: &Order<'_>) -> Launch {
     }
     launch.finish(agent);
     launch.add(&["-"]);
-    if let Some(folder) = order.state_dir {
-        launch.set("CODEX_HOME", &folder.to_string_lossy());
-    }
     launch
 }
 

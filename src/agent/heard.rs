@@ -3,7 +3,7 @@
 use crate::domain::agent::{AgentEvent, AgentOutcome, Progress, Spent, Window};
 use crate::domain::progress::{self, read_progress};
 use crate::domain::words::plain;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// Bytes kept at least of the agent's last words, from their end; at most twice that.
 const TEXT_BYTES: usize = 16 * 1024;
@@ -32,6 +32,8 @@ pub(super) struct Heard {
     pub(super) windows: Vec<Window>,
     /// Stated end of a limit.
     pub(super) reset_at: Option<DateTime<Utc>>,
+    /// The same, from when it was said.
+    pub(super) reset_in: Option<TimeDelta>,
     pub(super) progress: Option<Progress>,
     pub(super) spent: Spent,
     /// `spent` is the session's, not this run's.

@@ -11,16 +11,12 @@ use std::path::{Path, PathBuf};
 pub struct Order<'a> {
     /// The prompt, also in this file.
     pub prompt_file: &'a Path,
-    /// The folder it works in; its current folder.
-    pub clone: &'a Path,
     /// A new conversation or one that goes on.
     pub session: SessionChoice<'a>,
     /// Caps for this run; what the CLI can't hold by itself the caller watches.
     pub budget: Budget,
     /// An outer sandbox holds: then Codex' own, which can't be nested everywhere, is not asked for.
     pub sandboxed: bool,
-    /// A folder to keep the CLI's state and login in, instead of the home folder's; none: the home folder's.
-    pub state_dir: Option<&'a Path>,
     /// The variables it will get from outside, for hosts they point to.
     pub passed: &'a BTreeMap<String, String>,
 }
@@ -56,14 +52,10 @@ pub struct Launch {
     pub stdin: Input,
     /// Hosts the agent itself must reach; empty: not known.
     pub api_hosts: Vec<String>,
-    /// Files below the home folder that a login leaves.
-    pub login_files: Vec<PathBuf>,
-    /// Files and folders below the home folder it writes to: its sessions and its login.
-    pub state: Vec<PathBuf>,
     /// Keep standard error apart, as standard output is read by a machine.
     pub separate_stderr: bool,
-    /// Names (with `*`) of what the CLI itself leaves in the clone, which is no part of the result.
-    pub litter: Vec<&'static str>,
+    /// A file the CLI reads besides the prompt: where it has to be before it begins, and what stands in it.
+    pub helper: Option<(PathBuf, &'static str)>,
 }
 
 /// What stands on standard input.
@@ -129,8 +121,6 @@ pub struct Login {
     pub settings: &'static [&'static str],
     /// How to log in.
     pub hint: &'static str,
-    /// Files and folders below the home folder it writes to.
-    state: &'static [&'static str],
     /// Variables that point it to another host.
     urls: &'static [&'static str],
     /// Hosts it reaches by itself.
@@ -145,7 +135,6 @@ pub fn login(kind: AgentKind) -> Login {
             files: &[".claude/.credentials.json"],
             settings: &[".claude/settings.json"],
             hint: "run `claude` once and log in, or `claude setup-token`",
-            state: &[".claude", ".claude.json"],
             urls: &["ANTHROPIC_BASE_URL"],
             hosts: &["api.anthropic.com", "platform.claude.com"],
         },
@@ -154,7 +143,6 @@ pub fn login(kind: AgentKind) -> Login {
             files: &[".codex/auth.json"],
             settings: &[".codex/config.toml"],
             hint: "run `codex login`",
-            state: &[".codex"],
             urls: &["OPENAI_BASE_URL"],
             hosts: &["api.openai.com", "chatgpt.com", "auth.openai.com"],
         },
@@ -163,7 +151,6 @@ pub fn login(kind: AgentKind) -> Login {
             files: &[".local/share/opencode/auth.json"],
             settings: &[".config/opencode"],
             hint: "run `opencode auth login`",
-            state: &[".local/share/opencode", ".local/state/opencode", ".cache/opencode", ".config/opencode"],
             urls: &[],
             hosts: &[],
         },
@@ -172,7 +159,6 @@ pub fn login(kind: AgentKind) -> Login {
             files: &[".gemini/oauth_creds.json"],
             settings: &[".gemini/settings.json", ".gemini/google_accounts.json", ".gemini/installation_id"],
             hint: "run `gemini` once and log in, or put GEMINI_API_KEY into .env",
-            state: &[".gemini"],
             urls: &["GOOGLE_GEMINI_BASE_URL"],
             hosts: &["generativelanguage.googleapis.com", "cloudcode-pa.googleapis.com", "oauth2.googleapis.com"],
         },
@@ -181,13 +167,10 @@ pub fn login(kind: AgentKind) -> Login {
             files: &[".aider.conf.yml"],
             settings: &[".aider.model.settings.yml", ".aider.model.metadata.json"],
             hint: "put your provider's key into .env",
-            state: &[".aider"],
             urls: &["OPENAI_API_BASE", "ANTHROPIC_API_BASE"],
             hosts: &[],
         },
-        AgentKind::Command => {
-            Login { keys: &[], files: &[], settings: &[], hint: "", state: &[], urls: &[], hosts: &[] }
-        }
+        AgentKind::Command => Login { keys: &[], files: &[], settings: &[], hint: "", urls: &[], hosts: &[] },
     }
 }
 
@@ -197,6 +180,16 @@ pub fn env_names(kind: AgentKind) -> Vec<&'static str> {
     let login = login(kind);
     let network: &[&str] = if kind == AgentKind::Command { &[] } else { &NETWORK };
     login.keys.iter().chain(login.urls).chain(network).copied().collect()
+}
+
+/// How names begin of what this CLI leaves at the top of the clone for itself: no part of its work.
+pub fn litter(kind: AgentKind) -> &'static [&'static str] {
+    match kind {
+        AgentKind::Aider => {
+            &[".aider.tags.cache.", ".aider.chat.history.", ".aider.input.history", ".aider.llm.history"]
+        }
+        AgentKind::Claude | AgentKind::Codex | AgentKind::OpenCode | AgentKind::Gemini | AgentKind::Command => &[],
+    }
 }
 
 /// How to start this agent.
@@ -218,10 +211,6 @@ pub fn launch(agent: &Agent, order: &Order<'_>) -> Launch {
 pub(super) fn base(agent: &Agent, order: &Order<'_>) -> Launch {
     let login = login(agent.kind);
     let mut launch = Launch::of(vec![agent.argv.program().to_owned()]);
-    launch.login_files = login.files.iter().map(PathBuf::from).collect();
-    if order.state_dir.is_none() {
-        launch.state = login.state.iter().map(PathBuf::from).collect();
-    }
     let value = |name: &&str| agent.env.get(*name).or_else(|| order.passed.get(*name));
     let pointed = login.urls.iter().filter_map(value).filter_map(|url| host(url));
     let model = agent.model.as_deref().and_then(|model| model.split_once('/'));
@@ -240,10 +229,8 @@ impl Launch {
             env: BTreeMap::new(),
             stdin: Input::Prompt,
             api_hosts: Vec::new(),
-            login_files: Vec::new(),
-            state: Vec::new(),
             separate_stderr: true,
-            litter: Vec::new(),
+            helper: None,
         }
     }
 

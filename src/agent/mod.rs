@@ -23,14 +23,8 @@ mod stream;
 mod trouble;
 mod when;
 
-pub use launch::{Budget, Input, Launch, Login, Order, SessionChoice, env_names, launch, login};
+pub use launch::{Budget, Input, Launch, Login, Order, SessionChoice, env_names, launch, litter, login};
 pub use prompt::{CONVENTIONS, PromptFacts, answered, go_on, prompt};
 pub use stream::{AgentEnd, Reference, Side, Stopped, Stream};
 
 pub use crate::domain::agent::{AgentEvent, AgentOutcome, AgentReport, Progress, Spent, Window};
-
-/// What one line of a plain command's output says of progress, if anything.
-pub fn read_line(line: &str) -> Option<AgentEvent> {
-    crate::domain::progress::read_progress(line)
-        .map(|(percent, text)| AgentEvent::Progress(Progress { percent, text, estimated: false }))
-}

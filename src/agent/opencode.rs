@@ -1,18 +1,28 @@
 //! OpenCode: `opencode run --format json`. Seen with 1.18.
 //!
 //! It has no last event: done is a last step with reason `stop`, and an exit with 0. A permission to be asked for is
-//! refused by itself. Where its provider answers with 429 or 5xx it may print an `error`, or hang without a byte: only
-//! a silence timeout finds that, and what `--print-logs` put on standard error tells why.
+//! refused by itself.
+//!
+//! Where its provider answers with 429 or 5xx it tries five times more and then prints an `error`. If the answer says when
+//! to come again (`retry-after`), it waits just that long before each try, without a word: minutes, or days. So it gets a
+//! plugin that says so as an event of ours, `overnight.wait`, and ends it where the wait is a long one. Should that ever
+//! not load, a silence timeout finds the wait, and what `--print-logs` put on standard error tells why.
 
 use super::claude::todo;
 use super::heard::{Close, Heard, call};
-use super::json::{Look, epoch};
+use super::json::{Look, epoch, objects};
 use super::launch::{Launch, Order, PUBLISHING, SessionChoice, base};
 use super::stream::{AgentEnd, Reader, events};
 use super::trouble;
 use crate::domain::agent::{AgentOutcome, Spent};
 use crate::domain::settings::Agent;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// The plugin, and its file beside the prompt.
+const WAITS: &str = include_str!("opencode_waits.mjs");
+const WAITS_FILE: &str = "opencode_waits.mjs";
 
 pub(super) fn launch(agent: &Agent, order: &Order<'_>) -> Launch {
     let mut launch = base(agent, order);
@@ -24,23 +34,23 @@ pub(super) fn launch(agent: &Agent, order: &Order<'_>) -> Launch {
         launch.add(&["--model", model]);
     }
     launch.finish(agent);
-    launch.set("OPENCODE_CONFIG_CONTENT", &configuration().to_string());
+    let plugin = order.prompt_file.with_file_name(WAITS_FILE);
+    launch.set("OPENCODE_CONFIG_CONTENT", &configuration(&plugin).to_string());
+    launch.helper = Some((plugin, WAITS));
     launch.set("OPENCODE_DISABLE_AUTOUPDATE", "1");
     // It knows models without asking; asking waits for a network that may be closed.
     launch.set("OPENCODE_DISABLE_MODELS_FETCH", "1");
-    if let Some(folder) = order.state_dir {
-        launch.set("XDG_DATA_HOME", &folder.to_string_lossy());
-    }
     launch
 }
 
 /// The last rule that fits a command decides, so all are allowed first.
-fn configuration() -> Value {
+fn configuration(plugin: &Path) -> Value {
     let mut bash = Map::from_iter([("*".to_owned(), json!("allow"))]);
     bash.extend(PUBLISHING.iter().map(|command| (format!("{command}*"), json!("deny"))));
     json!({
         "autoupdate": false,
         "share": "disabled",
+        "plugin": [plugin],
         "permission": {
             "edit": "allow",
             "bash": bash,
@@ -102,6 +112,7 @@ impl OpenCode {
         match event.text("type").unwrap_or_default() {
             "step_start" => {
                 (heard.close, self.said) = (Close::Open, false);
+                (heard.reset_at, heard.reset_in) = (None, None);
                 self.reason.clear();
             }
             "text" => {
@@ -119,6 +130,7 @@ impl OpenCode {
                 step(part, heard);
             }
             "error" => error(event.at(&["error"]), heard),
+            "overnight.wait" => wait(event, heard),
             _ => {}
         }
     }
@@ -161,7 +173,6 @@ fn error(error: &Value, heard: &mut Heard) {
     let (name, data) = (error.text("name").unwrap_or_default(), error.at(&["data"]));
     let message = data.text("message").or(error.text("message")).unwrap_or(name);
     let headers = data.at(&["responseHeaders"]);
-    let header = |name: &str| headers.text(name).and_then(|value| value.trim().parse::<u64>().ok());
     let rejected = headers.text("anthropic-ratelimit-unified-status") == Some("rejected");
     let outcome = match name {
         "MessageAbortedError" => AgentOutcome::Interrupted,
@@ -176,7 +187,33 @@ fn error(error: &Value, heard: &mut Heard) {
         }
     };
     if outcome == AgentOutcome::Limit {
-        heard.reset_at = header("anthropic-ratelimit-unified-reset").and_then(epoch);
+        let body = data.text("responseBody").map(objects).unwrap_or_default();
+        (heard.reset_at, heard.reset_in) = reset(headers, body.first().unwrap_or(&Value::Null));
     }
     heard.error(outcome, message);
+}
+
+/// When a limit ends, of a provider's answer: as a time, or as how long from now.
+fn reset(headers: &Value, body: &Value) -> (Option<DateTime<Utc>>, Option<TimeDelta>) {
+    let header = |name: &str| headers.text(name).and_then(|value| value.trim().parse::<u64>().ok());
+    let told = [body.at(&["error"]).epoch("resets_at"), body.at(&["metadata"]).epoch("resetAt")];
+    let at = header("anthropic-ratelimit-unified-reset").and_then(epoch);
+    let seconds = header("retry-after").or(body.at(&["error"]).whole("resets_in_seconds"));
+    (at.or(told.into_iter().flatten().next()), seconds.and_then(span))
+}
+
+fn span(seconds: u64) -> Option<TimeDelta> {
+    TimeDelta::try_seconds(i64::try_from(seconds).ok()?)
+}
+
+/// What our plugin says: its provider wants it to wait. A provider that names a time so far away means a limit, whatever
+/// it calls it.
+fn wait(event: &Value, heard: &mut Heard) {
+    let message = event.text("message").unwrap_or("its provider asks it to wait");
+    heard.retrying(event.whole("attempt").unwrap_or(1), message);
+    if event.is("long") {
+        let account = trouble::of(message).filter(|told| *told == AgentOutcome::Account);
+        (heard.reset_at, heard.reset_in) = (None, event.whole("seconds").and_then(span));
+        heard.error(account.unwrap_or(AgentOutcome::Limit), message);
+    }
 }

@@ -37,6 +37,8 @@ pub struct AgentEnd {
     pub signal: Option<i32>,
     /// We ended it, for this.
     pub stopped: Option<Stopped>,
+    /// When it ended or a little later, if that is known: what was said of "in 20 minutes" counts from there.
+    pub at: Option<DateTime<Utc>>,
 }
 
 /// Why we ended a process.
@@ -163,7 +165,7 @@ impl Stream {
         let (outcome, why) = self.outcome(end, question.as_deref(), trouble);
         // What was said may hold nothing that can be shown.
         let why = if why.is_empty() { ended(end) } else { why };
-        let reset_at = (outcome == AgentOutcome::Limit).then(|| self.reset()).flatten();
+        let reset_at = (outcome == AgentOutcome::Limit).then(|| self.reset(end.at)).flatten();
         let Self { heard, before, .. } = self;
         let spent = if heard.running_total { since(before, heard.spent) } else { heard.spent };
         let summary = match &heard.close {
@@ -240,14 +242,16 @@ impl Stream {
     }
 
     /// The end of the limit: as stated, else of the windows that are used up the last one's, else in prose.
-    fn reset(&self) -> Option<DateTime<Utc>> {
+    fn reset(&self, ended: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+        let said = ended.unwrap_or(self.reference.at);
         let used_up = self.heard.windows.iter().filter(|window| window.utilization >= 1.0);
         let windows = || used_up.filter_map(|window| window.resets_at).max();
         let prose = || match &self.heard.close {
-            Close::Error(_, text) => when::reset(text, self.reference),
+            Close::Error(_, text) => when::reset(text, self.reference, said),
             _ => None,
         };
-        self.heard.reset_at.or_else(windows).or_else(prose)
+        let span = || said.checked_add_signed(self.heard.reset_in?);
+        self.heard.reset_at.or_else(span).or_else(windows).or_else(prose)
     }
 }
 

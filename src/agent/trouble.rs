@@ -108,7 +108,9 @@ pub(super) fn of(message: &str) -> Option<AgentOutcome> {
     if says(&ACCOUNT) {
         return Some(AgentOutcome::Account);
     }
-    if says(&LIMIT) {
+    // "Rate limit reached … on tokens per min" is too fast, not too much.
+    let slower = message.replace("rate limit reached", "");
+    if LIMIT.iter().any(|phrase| slower.contains(phrase)) {
         return Some(AgentOutcome::Limit);
     }
     of_status(&message).or_else(|| says(&TRANSIENT).then_some(AgentOutcome::Transient))
@@ -165,6 +167,11 @@ mod tests {
                 Some(Transient),
             ),
             ("API Error: 529 Overloaded. This is a server-side issue", Some(Transient)),
+            (
+                "Rate limit reached for m on tokens per min (TPM): Limit 30000. Please try again in 1.2s.",
+                Some(Transient),
+            ),
+            ("AI_APICallError: Rate limit reached. Your usage limit is used up.", Some(Limit)),
             ("Selected model is at capacity. Please try a different model.", Some(Transient)),
             ("stream disconnected before completion: error sending request", Some(Transient)),
             ("Quota exceeded. Check your plan and billing details.", Some(Account)),

@@ -12,35 +12,39 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 const ANCHORS: [&str; 4] = ["try again", "reset", "retry", "available"];
 /// How far after it, in words.
 const WORDS: usize = 14;
+/// A clock time names a minute; what it promises may come at the end of that.
+const ITS_MINUTE: Duration = Duration::seconds(59);
 /// A clock time that was reached this recently is today's, not tomorrow's: it was said before it was read.
 const JUST_NOW: Duration = Duration::minutes(10);
 /// Nobody's window is longer.
 const LONGEST: Duration = Duration::days(400);
 
-/// The first time `text` gives for a reset.
-pub(super) fn reset(text: &str, reference: Reference) -> Option<DateTime<Utc>> {
+/// The first time `text` gives for a reset. What it gives as a span counts from `said`.
+pub(super) fn reset(text: &str, reference: Reference, said: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let text = text.to_ascii_lowercase();
     let mut places: Vec<usize> = ANCHORS
         .iter()
         .flat_map(|anchor| text.match_indices(anchor).take(8).map(|(at, found)| at + found.len()))
         .collect();
     places.sort_unstable();
-    let said = places.into_iter().find_map(|at| after(&words(&text[at..]), reference));
+    let stated = places.into_iter().find_map(|at| after(&words(&text[at..]), reference, said));
     let stamp = || epoch(text.split_once("reached|")?.1.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?);
-    said.or_else(stamp).filter(|at| (*at - reference.at).abs() <= LONGEST)
+    stated.or_else(stamp).filter(|at| (*at - reference.at).abs() <= LONGEST)
 }
 
-fn after(words: &[&str], reference: Reference) -> Option<DateTime<Utc>> {
+fn after(words: &[&str], reference: Reference, said: DateTime<Utc>) -> Option<DateTime<Utc>> {
     for (at, word) in words.iter().enumerate() {
         let rest = &words[at..];
         if let Some(span) = (*word == "in" || *word == "after").then(|| span(&rest[1..])).flatten() {
-            return reference.at.checked_add_signed(span);
+            return said.checked_add_signed(span);
         }
         if is_date(rest) {
             let (date, taken) = date(rest, reference)?;
             let rest = rest[taken..].strip_prefix(&["at"]).unwrap_or(&rest[taken..]);
-            let (time, taken) = clock(rest).unwrap_or((NaiveTime::MIN, 0));
-            return instant(date.and_time(time), zone(&rest[taken..], reference));
+            let Some((time, taken)) = clock(rest) else {
+                return instant(date.and_time(NaiveTime::MIN), zone(rest, reference));
+            };
+            return instant(date.and_time(time), zone(&rest[taken..], reference)).map(|at| at + ITS_MINUTE);
         }
         if let Some((time, taken)) = clock(rest) {
             let zone = zone(&rest[taken..], reference);
@@ -50,7 +54,8 @@ fn after(words: &[&str], reference: Reference) -> Option<DateTime<Utc>> {
             return days
                 .into_iter()
                 .flatten()
-                .find_map(|day| instant(day.and_time(time), zone).filter(|at| *at >= from));
+                .find_map(|day| instant(day.and_time(time), zone).filter(|at| *at >= from))
+                .map(|at| at + ITS_MINUTE);
         }
     }
     None
@@ -174,6 +179,10 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn reset(text: &str, reference: Reference) -> Option<DateTime<Utc>> {
+        super::reset(text, reference, reference.at)
+    }
+
     fn reference(zone: Tz) -> Reference {
         Reference { at: at("2026-11-22T19:25:00Z"), zone }
     }
@@ -185,25 +194,25 @@ mod tests {
             (
                 "You’ve hit your usage limit. Upgrade to Pro (https://x.y/z) or try again at 10:05 PM.",
                 utc,
-                "2026-11-22T22:05:00Z",
+                "2026-11-22T22:05:59Z",
             ),
-            ("try again at 10:05 PM.", york, "2026-11-23T03:05:00Z"),
+            ("try again at 10:05 PM.", york, "2026-11-23T03:05:59Z"),
             // It is 20:25 in Berlin: eight is tomorrow's, and what was reached minutes ago is not.
-            ("try again at 8:00 PM.", berlin, "2026-11-23T19:00:00Z"),
-            ("try again at 8:20 PM.", berlin, "2026-11-22T19:20:00Z"),
-            ("You've hit your 5-hour limit · resets 9:18pm (UTC)", berlin, "2026-11-22T21:18:00Z"),
-            ("limit reached ∙ resets 12am (America/New_York)", utc, "2026-11-23T05:00:00Z"),
-            ("Your limit will reset at 3pm (Europe/Berlin).", utc, "2026-11-23T14:00:00Z"),
-            ("resets Nov 25 at 9pm (UTC)", york, "2026-11-25T21:00:00Z"),
-            ("resets Jan 2, 12:30am (UTC)", utc, "2027-01-02T00:30:00Z"),
-            ("try again at Nov 23rd, 2026 12:30 AM.", utc, "2026-11-23T00:30:00Z"),
-            ("try again at Nov 23rd, 2026 12:30 AM.", york, "2026-11-23T05:30:00Z"),
+            ("try again at 8:00 PM.", berlin, "2026-11-23T19:00:59Z"),
+            ("try again at 8:20 PM.", berlin, "2026-11-22T19:20:59Z"),
+            ("You've hit your 5-hour limit · resets 9:18pm (UTC)", berlin, "2026-11-22T21:18:59Z"),
+            ("limit reached ∙ resets 12am (America/New_York)", utc, "2026-11-23T05:00:59Z"),
+            ("Your limit will reset at 3pm (Europe/Berlin).", utc, "2026-11-23T14:00:59Z"),
+            ("resets Nov 25 at 9pm (UTC)", york, "2026-11-25T21:00:59Z"),
+            ("resets Jan 2, 12:30am (UTC)", utc, "2027-01-02T00:30:59Z"),
+            ("try again at Nov 23rd, 2026 12:30 AM.", utc, "2026-11-23T00:30:59Z"),
+            ("try again at Nov 23rd, 2026 12:30 AM.", york, "2026-11-23T05:30:59Z"),
             ("try again in 3 hours 5 minutes.", york, "2026-11-22T22:30:00Z"),
             ("Try again in 4 days 1 hour 1 minute.", utc, "2026-11-26T20:26:00Z"),
             ("Your quota will reset after 20h33m24s.", utc, "2026-11-23T15:58:24Z"),
             ("Please retry in 35.61s.", utc, "2026-11-22T19:25:35Z"),
             ("Claude AI usage limit reached|1795382295", utc, "2026-11-22T21:18:15Z"),
-            ("resets 21:40", utc, "2026-11-22T21:40:00Z"),
+            ("resets 21:40", utc, "2026-11-22T21:40:59Z"),
             ("You can retry. The limit resets in 1 hour and 2 minutes", utc, "2026-11-22T20:27:00Z"),
         ] {
             assert_eq!(reset(text, reference(zone)), Some(at(expected)), "{text} in {zone}");
@@ -232,12 +241,20 @@ mod tests {
     }
 
     #[test]
+    fn a_span_counts_from_when_it_was_said_and_a_clock_from_the_start() {
+        let said = at("2026-11-22T23:25:00Z");
+        let reset = |text| super::reset(text, reference(Tz::UTC), said);
+        assert_eq!(reset("try again in 3 hours"), Some(at("2026-11-23T02:25:00Z")));
+        assert_eq!(reset("try again at 11:00 PM"), Some(at("2026-11-22T23:00:59Z")));
+    }
+
+    #[test]
     fn clocks_that_are_set_are_survived() {
         let berlin = chrono_tz::Europe::Berlin;
         let spring = Reference { at: at("2026-03-28T20:00:00Z"), zone: berlin };
-        assert_eq!(reset("resets 2:30am", spring), Some(at("2026-03-29T01:30:00Z")));
+        assert_eq!(reset("resets 2:30am", spring), Some(at("2026-03-29T01:30:59Z")));
         let autumn = Reference { at: at("2026-10-24T20:00:00Z"), zone: berlin };
-        assert_eq!(reset("resets 2:30am", autumn), Some(at("2026-10-25T01:30:00Z")));
+        assert_eq!(reset("resets 2:30am", autumn), Some(at("2026-10-25T01:30:59Z")));
     }
 
     proptest! {

@@ -150,10 +150,15 @@ fn running(build: &BuildFact, facts: &StatusFacts) -> Item {
         BuildStep::Parked => "Waiting",
         BuildStep::Ended => "Ended",
     };
+    // How often its model answered: work that moves, where nothing says how far it is.
+    let answers = match build.build.spent.turns {
+        0 => String::new(),
+        turns => format!(", {}", counted(turns as usize, "answer")),
+    };
     let attempt = if build.build.attempt > 1 { format!(", attempt {}", build.build.attempt) } else { String::new() };
     let mut item = Item::new("🔨", title(&build.task))
         .evidence(line)
-        .evidence(format!("{step} · running for {}{attempt}", span(build.runtime(facts.now))));
+        .evidence(format!("{step} · running for {}{answers}{attempt}", span(build.runtime(facts.now))));
     item.evidence.extend(time_left(build, facts));
     item.quote = plain(build.build.progress_text.as_deref().unwrap_or(""), super::progress::TEXT_CHARS);
     item

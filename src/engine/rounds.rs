@@ -56,7 +56,7 @@ pub(super) async fn conclude(
     let RunOwner::Build(build) = run.owner else { return Ok(None) };
     let Some((reading, _)) = hear(engine, run, build).await? else { return Ok(None) };
     lock(&engine.live.readings).remove(&run.id.0);
-    let end = agent_end(ending);
+    let end = AgentEnd { at: Some(engine.now()), ..agent_end(ending) };
     let (stderr, side) = (spec::stderr_path(&reading.log), room::path(&engine.home().build(build)).join(".codex"));
     let report = tokio::task::spawn_blocking(move || {
         let said = runner::last_lines(&stderr, STDERR_LINES).unwrap_or_default().join("\n");

@@ -127,20 +127,22 @@ fn build_spec<'a>(
             let caps = engine.parts.settings.budget.build.left(build.spent);
             let order = agent::Order {
                 prompt_file: &prompt,
-                clone: &clone,
                 session: resumed
                     .filter(|(report, _)| !report.session_gone)
                     .and_then(|(report, _)| report.session_id.as_deref())
                     .map_or(agent::SessionChoice::New(&session), agent::SessionChoice::Resume),
                 budget: agent::Budget { usd: caps.usd, tokens: caps.tokens, turns: caps.turns },
                 sandboxed,
-                state_dir: None,
                 passed: &env,
             };
             let launch = agent::launch(agent, &order);
             // What its owner sets for it counts.
             for (name, value) in launch.env {
                 env.entry(name).or_insert(value);
+            }
+            if let Some((file, text)) = &launch.helper {
+                crate::host::atomic_write(file, text.as_bytes())
+                    .map_err(|error| format!("{}: {error}", file.display()))?;
             }
             let stdin = (launch.stdin == agent::Input::Prompt).then(|| prompt.clone());
             let mut spec = finish(engine, run, launch.argv, clone, env, stdin);
@@ -151,7 +153,8 @@ fn build_spec<'a>(
             let work = if task.spec.kind == TaskKind::Artifact { vec![artifacts] } else { vec![] };
             let hosts = launch.api_hosts.into_iter().chain(agent.hosts.iter().cloned()).collect();
             let login = (agent.kind != AgentKind::Command).then(|| agent::login(agent.kind));
-            let reach = Reach { work, readable: vec![prompt], hosts, login, project, fetches: false };
+            let readable = launch.helper.into_iter().map(|(file, _)| file).chain([prompt]).collect();
+            let reach = Reach { work, readable, hosts, login, project, fetches: false };
             Ok(Fenced { spec, folder, reach: Some(reach) })
         }
         RunStep::Verify if task.spec.kind == TaskKind::Artifact => {

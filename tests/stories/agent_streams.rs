@@ -63,7 +63,7 @@ impl Row {
 }
 
 /// Exit statuses are those of the README beside the streams.
-const TABLE: [Row; 28] = {
+const TABLE: [Row; 31] = {
     use AgentKind::{Claude, Codex, Gemini, OpenCode};
     use AgentOutcome::{Account, Budget, Denied, Failed, Hung, Interrupted, Limit, Success, Transient};
     [
@@ -130,7 +130,7 @@ const TABLE: [Row; 28] = {
         // The time is prose, in the machine's zone; see REFERENCE.
         row("codex-limit", Codex, 1, Limit)
             .session("01a204b9-5819-7690-94b3-7ed90c7c5614")
-            .reset("2026-11-22T22:05:00Z")
+            .reset("2026-11-22T22:05:59Z")
             .said(Some("You’ve hit your usage limit.")),
         row("codex-429", Codex, 1, Transient)
             .session("01a204b9-5d0a-79a0-a9c6-ca7782af734b")
@@ -172,6 +172,23 @@ const TABLE: [Row; 28] = {
             .said(DONE),
         // Not a byte until it was killed: 124 is how timeout(1) says so.
         row("opencode-500-hangs", OpenCode, 124, Hung),
+        // Its provider said when to come again, and it ended itself so as not to sit that out: 1200 s from then.
+        row("opencode-limit-waits", OpenCode, 75, Limit)
+            .session("ses_df78cfcc3ffeJ19Xvf7sqhmbm1")
+            .reset("2026-11-22T19:45:00Z")
+            .spent(110, Some(0.0))
+            .said(Some("The usage limit has been reached")),
+        // Told no time by a header it tried five times more; the body knows the reset: 1795438621.
+        row("opencode-limit-stated", OpenCode, 1, Limit)
+            .session("ses_df79845acffepuQuMDQpgIZ1g9")
+            .reset("2026-11-23T12:57:01Z")
+            .spent(110, Some(0.0))
+            .said(Some("The usage limit has been reached")),
+        // The same without a usage limit: too fast, not too much.
+        row("opencode-429", OpenCode, 1, Transient)
+            .session("ses_df79a2e73ffeZZDck5171Sjbys")
+            .spent(110, Some(0.0))
+            .said(Some("Rate limit reached")),
         row("gemini-ok", Gemini, 0, Success)
             .session("0694e386-2bbe-4af8-babc-a35b7aa9dd4e")
             .spent(1542, None)
@@ -298,7 +315,7 @@ fn a_running_total_is_a_difference() {
 #[test]
 fn what_we_ended_is_told_by_why_we_ended_it() {
     let ended = |file: &str, kind, stopped| {
-        let end = AgentEnd { status: None, signal: Some(9), stopped: Some(stopped) };
+        let end = AgentEnd { signal: Some(9), stopped: Some(stopped), ..AgentEnd::default() };
         read(kind, &recorded(file), &end).outcome
     };
     assert_eq!(ended("claude-sigterm", AgentKind::Claude, Stopped::Asked), AgentOutcome::Interrupted);

@@ -35,7 +35,7 @@ async fn a_recorded_stream_is_explained_without_any_configuration() {
 
     // A time in prose is in the owner's zone, after the time that is named.
     let args = ["--agent", "codex", "--exit-status", "1", "--at", "2026-11-22T19:26:00Z", &stream("codex-limit")];
-    assert_eq!(inspected(&desk, &args).await["reset_at"], json!("2026-11-22T21:05:00Z"), "TZ is Europe/Berlin");
+    assert_eq!(inspected(&desk, &args).await["reset_at"], json!("2026-11-22T21:05:59Z"), "TZ is Europe/Berlin");
     // What a CLI wrote for people counts where its stream says nothing.
     desk.writes("user/err", "Error: thread/resume failed: no rollout found for thread id 1\n");
     let err = desk.path("user/err");

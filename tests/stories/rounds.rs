@@ -154,6 +154,38 @@ async fn what_was_denied_is_never_counted_as_done(stage: Stage) {
 }
 
 #[tokio::test]
+async fn what_a_cli_keeps_for_itself_is_no_part_of_its_work() {
+    let stage = Stage::new(On::Phone).cli("aider", "aider").file(".aider.input.history", "the project's own\n");
+    let mut o = stage.start("2026-03-14 21:58").await;
+    o.says("/queue add Speed up the cache | 2h | perf | app | aider").await;
+    o.advance_to("07:00").await;
+    let build = o.build_of(1).await;
+    assert_eq!(build.outcome, Some(Outcome::Verified), "{}", build.reason);
+    let files: Vec<String> = o.files("app", &build).into_iter().filter(|file| file.contains("aider")).collect();
+    assert_eq!(files, [".aider.conf.yml", ".aider.input.history"], "settings and what was there before are work");
+    let change = build.change.as_ref().map(|change| change.paths.clone());
+    assert_eq!(change, Some([".aider.conf.yml", ".aider.input.history", "work-1.txt"].map(str::to_owned).to_vec()));
+    o.reads_all();
+    o.finish().await;
+}
+
+#[tokio::test]
+async fn status_shows_how_far_an_agents_own_list_is() {
+    let mut o = claude(Stage::new(On::Phone)).start("2026-03-14 21:58").await;
+    o.says("/queue add Speed up the cache | 2h | perf | app | claude | details: claude_lists").await;
+    o.advance_to("23:40").await;
+    o.reads_all();
+    let status = o.asks("/status", "🔨").await;
+    assert!(status.text.contains("50 %") && status.text.contains("Writing the cache"), "{}", status.text);
+    assert!(status.text.contains("2 answers") && !status.text.contains("by the estimate"), "{}", status.text);
+    o.releases(1).await;
+    o.advance_to("07:00").await;
+    assert_eq!(o.outcomes(1).await, [Some(Outcome::Verified)]);
+    o.reads_all();
+    o.finish().await;
+}
+
+#[tokio::test]
 async fn a_reply_to_the_question_is_the_answer() {
     let stage = claude(Stage::new(On::Telegram));
     let (mut o, telegram) = stage.start_on_telegram("2026-03-14 21:58", |_| {}).await;

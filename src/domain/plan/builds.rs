@@ -132,7 +132,9 @@ impl Walk<'_> {
         }
         let run = self.world.agent_run(self.build)?;
         let report = run.report.as_ref().filter(|_| ended_by_itself(ending));
-        if let Some(report) = report
+        // One that was silent because it waited for its provider, as what it said before shows, has to wait here.
+        let waited = run.report.as_ref().filter(|_| ended_by_itself(ending) || *ending == RunEnding::Silent);
+        if let Some(report) = waited
             && self.asked_to_stop().is_none()
             && let Some(parked) = resume::park(self.world, self.build, run, report, self.now)
         {

@@ -1,16 +1,19 @@
 //! Collecting: the host commits what the agent left and takes it into the vault. Repeating it gives the same commit.
 
 use super::vault;
+use crate::agent;
 use crate::domain::build::{Build, Change, HostFailure};
 use crate::domain::id::BuildId;
 use crate::domain::risk;
 use crate::domain::session::Session;
+use crate::domain::settings::AgentKind;
 use crate::domain::task::{Task, TaskKind};
 use crate::engine::home::build_refs;
+use crate::engine::spec::agent_of;
 use crate::engine::{Engine, failpoint};
 use crate::git::{self, CommitMessage, Person, Sha};
 use crate::store::{StoreError, audit, builds, sessions, tasks};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Paths shown of a change; the rest is counted.
 const SHOWN_PATHS: usize = 20;
@@ -65,8 +68,9 @@ async fn commit(
         author: Person { name: "overnight".into(), email: "overnight@localhost".into() },
         date: build.started_at,
     };
-    let exclude = engine.settings().project(&name).map(|project| project.copy.clone()).unwrap_or_default();
+    let mut exclude = engine.settings().project(&name).map(|project| project.copy.clone()).unwrap_or_default();
     let clone = engine.home().build(build.id).join("clone");
+    exclude.extend(agent_of(engine, build, task).map(|agent| litter(&clone, agent.kind)).unwrap_or_default());
     let collected =
         git::collect(&vault, &clone, &base, &message, &exclude, &git::Limits::default()).await.map_err(git_failure)?;
     let refs = build_refs(build, session).map_err(git_failure)?;
@@ -89,6 +93,15 @@ async fn commit(
         change.flags.push("too large to be looked through for secrets".into());
     }
     Ok((collected.commit.clone(), change))
+}
+
+/// What the agent's CLI left at the top of the clone for itself. Where the project has a file by such a name, that file
+/// counts as ever.
+fn litter(clone: &Path, kind: AgentKind) -> Vec<PathBuf> {
+    let begins = agent::litter(kind);
+    let entries = std::fs::read_dir(clone).into_iter().flatten().flatten();
+    let names = entries.map(|entry| PathBuf::from(entry.file_name()));
+    names.filter(|name| name.to_str().is_some_and(|name| begins.iter().any(|begin| name.starts_with(begin)))).collect()
 }
 
 async fn note(engine: &Engine, subject: &str, commit: &Sha, build: &Build) -> Result<i64, StoreError> {

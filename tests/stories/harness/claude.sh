@@ -59,6 +59,11 @@ if is claude_spends; then
     : > "$STAGE/held/$task"
     until [ -e "$STAGE/released/$task" ] || [ ! -d "$STAGE/held" ]; do sleep 0.05; done
 fi
+if is claude_lists; then
+    say "{\"type\":\"assistant\",\"session_id\":\"$session\",\"message\":{\"id\":\"m$rounds-todo\",\"content\":[{\"type\":\"tool_use\",\"id\":\"t2\",\"name\":\"TodoWrite\",\"input\":{\"todos\":[{\"content\":\"Read\",\"status\":\"completed\"},{\"content\":\"Measure\",\"status\":\"completed\"},{\"content\":\"Write\",\"status\":\"in_progress\",\"activeForm\":\"Writing the cache\"},{\"content\":\"Test\",\"status\":\"pending\"}]}}],\"usage\":{\"input_tokens\":500,\"output_tokens\":10}}}"
+    : > "$STAGE/held/$task"
+    until [ -e "$STAGE/released/$task" ] || [ ! -d "$STAGE/held" ]; do sleep 0.05; done
+fi
 if is claude_nearly; then window allowed "" 0.99; fi
 echo "work of $task" > "work-$task.txt"
 if is claude_denied; then

@@ -195,6 +195,7 @@ impl Stage {
         }
         fs::write(self.folder.path().join("agent.sh"), include_str!("agent.sh")).unwrap();
         executable(&self.folder.path().join("claude.sh"), include_str!("claude.sh"));
+        executable(&self.folder.path().join("aider.sh"), include_str!("aider.sh"));
         let now = moment_in(self.zone, moment);
         let clock = Arc::new(ManualClock::new(now));
         let time = Arc::clone(&clock) as Arc<dyn Clock>;

@@ -87,6 +87,7 @@ fn end() -> impl Strategy<Value = AgentEnd> {
         status: status.map(i32::from),
         signal: signal.filter(|signal| *signal > 0).map(i32::from),
         stopped,
+        at: None,
     })
 }
 

@@ -1,7 +1,8 @@
 //! A build walks from its clone to its outcome.
 
 use super::*;
-use crate::domain::build::{HostFailure, Outcome, StopReason, TestCounts, TestsVerdict, Verdict};
+use crate::domain::agent::{AgentOutcome, AgentReport};
+use crate::domain::build::{HostFailure, Outcome, StopReason, TestCounts, TestsVerdict, Verdict, Wait};
 use crate::domain::plan::{BuildEnd, TaskAfter};
 
 const NOW: &str = "15 02:00";
@@ -90,6 +91,23 @@ fn each_ending_of_the_agent_has_its_outcome() {
             other => assert!(expected.is_none(), "{ending:?}: {other:?}"),
         }
     }
+}
+
+#[test]
+fn an_agent_that_sat_out_its_limit_in_silence_has_met_it_and_one_that_hung_is_tried_again() {
+    let silent = |outcome| {
+        let report = AgentReport { outcome, reset_at: Some(at("15 04:00")), ..AgentReport::default() };
+        let run = Run { report: Some(report), ..run(owner(), RunStep::Agent, Some(RunEnding::Silent)) };
+        one(&world(Build { agent: Some("claude".into()), ..build(1, BuildStep::Working) }, vec![run]))
+    };
+    match silent(AgentOutcome::Limit) {
+        Action::ParkBuild { wait: Wait::Provider { .. }, block: Some(block), .. } => {
+            assert!(block.1.known && block.1.until >= at("15 04:00"), "{block:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let again = silent(AgentOutcome::Hung);
+    assert!(matches!(again, Action::EndBuild(BuildEnd { outcome: Outcome::Transient, .. })), "{again:?}");
 }
 
 #[test]
