@@ -3,6 +3,8 @@
 
 use std::os::unix::fs::symlink;
 
+use overnight::git::{Landed, Landing, Picked, land, patch, pick};
+
 use super::*;
 
 /// Poisons the clone in `builds/b1`; `canary` is a shell command that leaves a mark.
@@ -115,6 +117,37 @@ const ATTACKS: &[(&str, Poison, &str, &[&str])] = &[
         &["fetch", "origin"],
     ),
     (
+        "merge driver",
+        |w, c| {
+            config(w, "builds/b1", "merge.evil.driver", c);
+            attributes(w, "* merge=evil\n");
+            w.write("builds/b1/src/a.txt", "changed\n");
+            w.commit("builds/b1", "mine");
+            w.plain("builds/b1", &["checkout", "-q", "-b", "other", "HEAD~1"]);
+            attributes(w, "* merge=evil\n");
+            w.write("builds/b1/src/a.txt", "changed otherwise\n");
+            w.commit("builds/b1", "other");
+            w.plain("builds/b1", &["checkout", "-q", "overnight/b1"]);
+        },
+        "builds/b1",
+        &["merge", "other"],
+    ),
+    (
+        "ssh command",
+        |w, c| {
+            config(w, "builds/b1", "core.sshCommand", &c.replace("; cat", ""));
+            config(w, "builds/b1", "remote.origin.url", "ssh://127.0.0.1/x");
+        },
+        "builds/b1",
+        &["fetch", "origin"],
+    ),
+    (
+        "credential helper",
+        |w, c| config(w, "builds/b1", "credential.helper", &format!("!{}", c.replace("; cat", ""))),
+        "builds/b1",
+        &["-c", "alias.ask=!printf 'protocol=https\\nhost=h\\n' | git credential fill", "ask"],
+    ),
+    (
         ".git file that points elsewhere",
         |w, c| {
             evil(w, "evil", c);
@@ -191,6 +224,20 @@ async fn nothing_of_a_poisoned_tree_runs_when_it_is_collected() {
         assert!(!canary.exists(), "{name}: the canary ran");
         assert_eq!(world.snapshot("owner"), before_owner, "{name}");
         assert_eq!(world.plain("vaults/app.git", &["for-each-ref"]), refs, "{name}");
+        // And all that comes later: looked at, carried onto a branch that moved, landed in the owner's checkout.
+        let commit = result.commit.unwrap();
+        world.write("owner/more.txt", "more\n");
+        world.commit("owner", "more");
+        let onto = world.refresh(&vault).await.sha;
+        patch(&vault, &base.sha, &commit, 1 << 20).await.unwrap();
+        let picked = pick(&vault, &base.sha, &commit, &onto, &message()).await.unwrap();
+        let Picked::Commit(new) = picked else { panic!("{name}: {picked:?}") };
+        let owner = world.at("owner");
+        let landing = Landing { owner: &owner, branch: "main", old: &onto, new: &new, note: "ship", again: false };
+        let landed = land(&vault, &landing).await.unwrap();
+        let filtered = matches!(&landed, Landed::Refused(why) if why.contains("goes through the filter evil"));
+        assert!(landed == Landed::Done || (name.contains("filter") && filtered), "{name}: {landed:?}");
+        assert!(!canary.exists(), "{name}: the canary ran");
 
         let _ = world.try_plain(dir, args);
         assert!(canary.exists(), "{name}: the poison does not work, so this shows nothing");
