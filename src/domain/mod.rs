@@ -12,6 +12,7 @@ pub mod category;
 pub mod facts;
 pub mod format;
 pub mod id;
+pub mod incident;
 pub mod message;
 pub mod pattern;
 pub mod plan;

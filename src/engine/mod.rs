@@ -47,6 +47,7 @@ use crate::git::{Git, Vault};
 use crate::host::awake::KeepAwake;
 use crate::host::probe::Probe;
 use crate::runner::LocalRunner;
+use crate::runner::leash::{Detected, Mechanisms};
 use crate::store::{Store, StoreError, snapshot};
 use chrono::{DateTime, TimeDelta, Utc};
 use home::Home;
@@ -70,6 +71,8 @@ pub struct Parts {
     pub probe: Arc<dyn Probe>,
     /// Where commands run.
     pub runner: LocalRunner,
+    /// What may hold them, of what this machine has.
+    pub mechanisms: Mechanisms,
     /// Git on the host.
     pub git: Git,
     /// What every child's environment starts from; projects and agents add to it.
@@ -98,7 +101,8 @@ struct Live {
     watched: Mutex<BTreeSet<i64>>,
     launch_failures: Mutex<BTreeMap<i64, u32>>,
     readings: Mutex<BTreeMap<i64, rounds::Reading>>,
-    ground: OnceCell<fence::Ground>,
+    ground: OnceCell<Detected>,
+    memory: OnceCell<Option<u64>>,
     vaults: Mutex<BTreeMap<String, Vault>>,
     awake: Mutex<Option<KeepAwake>>,
     next_wake: Mutex<Option<(DateTime<Utc>, &'static str)>>,

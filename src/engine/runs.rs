@@ -6,6 +6,7 @@
 use super::{Engine, failpoint, fence, lock, rounds, spec};
 use crate::domain::build::{Run, RunEnding, RunOwner, RunStep, StopReason};
 use crate::domain::id::RunId;
+use crate::domain::incident::Incident;
 use crate::domain::task::TaskState;
 use crate::domain::test_output::{last_number, read_counts};
 use crate::runner::{self, End, RunEnd, RunnerError, Seen};
@@ -173,6 +174,7 @@ async fn lost(engine: &Engine, run: &Run) -> Result<(), StoreError> {
 }
 
 async fn ended(engine: &Engine, run: &Run, end: RunEnd) -> Result<(), StoreError> {
+    let incidents = incidents(run, &end);
     let ending = match (end.end, end.code, end.signal) {
         (End::Exited, code, _) => RunEnding::Exited { code: code.unwrap_or(-1) },
         (End::Signaled, _, signal) => RunEnding::Signaled { signal: signal.unwrap_or(0) },
@@ -187,8 +189,38 @@ async fn ended(engine: &Engine, run: &Run, end: RunEnd) -> Result<(), StoreError
         leftovers: u32::try_from(end.leftovers).unwrap_or(u32::MAX),
         loose: fence::loose(end.held.as_ref()),
         refused: Some(end.refused_hosts.join(", ")).filter(|hosts| !hosts.is_empty()),
+        incidents,
     };
     record_end(engine, run.id, ending, around).await
+}
+
+/// What is to be told of a run besides its end.
+fn incidents(run: &Run, end: &RunEnd) -> Vec<Incident> {
+    let mut seen = Vec::new();
+    if end.forced {
+        seen.push(Incident::Forced);
+    }
+    if end.leftovers > 0 {
+        seen.push(Incident::Leftovers { processes: end.leftovers });
+    }
+    if end.log_bytes_dropped > 0 {
+        seen.push(Incident::LogCut { printed: end.log_bytes_total, dropped: end.log_bytes_dropped });
+    }
+    if end.out_of_memory > 0 {
+        seen.push(Incident::OutOfMemory { processes: end.out_of_memory });
+    }
+    if end.refused_processes > 0 {
+        seen.push(Incident::TooManyProcesses { times: end.refused_processes });
+    }
+    // An agent's are the build's: its line also says how to allow them.
+    if run.step != RunStep::Agent && !end.refused_hosts.is_empty() {
+        seen.push(Incident::Refused { hosts: end.refused_hosts.clone() });
+    }
+    // How a run came to nothing is its ending.
+    if let Some(text) = end.error.clone().filter(|_| !matches!(end.end, End::Lost | End::NotStarted)) {
+        seen.push(Incident::Trouble { text });
+    }
+    seen
 }
 
 /// What was seen of a run besides its end.
@@ -198,11 +230,12 @@ struct Around {
     leftovers: u32,
     loose: Option<String>,
     refused: Option<String>,
+    incidents: Vec<Incident>,
 }
 
 async fn record_end(engine: &Engine, run: RunId, ending: RunEnding, around: Around) -> Result<(), StoreError> {
-    let Around { elapsed_ms, leftovers, loose, refused } = around;
-    let mut seen = runs::Ended { ending, elapsed_ms, leftovers, counts: None, measured: None, report: None };
+    let Around { elapsed_ms, leftovers, loose, refused, incidents } = around;
+    let mut seen = runs::Ended { ending, elapsed_ms, leftovers, counts: None, measured: None, report: None, incidents };
     let (log, row) = {
         let mut conn = engine.parts.store.read().await?;
         let row = runs::open(&mut conn).await?.into_iter().find(|row| row.id == run);
@@ -222,9 +255,9 @@ async fn record_end(engine: &Engine, run: RunId, ending: RunEnding, around: Arou
         rounds::settle(&mut tx, build, report, engine.now()).await?;
         builds::set_held(&mut tx, build, loose.as_deref(), refused.as_deref()).await?;
     }
-    if leftovers > 0 {
-        let text = format!("run {run} left {leftovers} processes behind; they were ended");
-        audit::append(&mut tx, engine.now(), "host", "leftovers", None, &text).await?;
+    for incident in &seen.incidents {
+        let text = format!("run {run} ({}) {}", row.step, incident.words());
+        audit::append(&mut tx, engine.now(), "host", "incident", None, &text).await?;
     }
     tx.commit().await?;
     failpoint::pass("after run end");

@@ -3,8 +3,8 @@
 //! Everything goes through the `git` program, by argv, with a cleared environment, no system or user configuration, an
 //! explicit `GIT_DIR` that is ours, a time limit and bounded output. Overriding single settings is not enough on a
 //! poisoned repository (filters, drivers and includes have names we cannot list), so the rule is stronger:
-//! **no command ever reads configuration an agent could have written.** A build's `.git` is never opened by the host;
-//! the vault's is used over the build's files instead ([`collect`]).
+//! **no command ever reads configuration an agent could have written.** A build's `.git` is never git's on the host;
+//! the vault's is used over the build's files instead ([`collect`]). What an agent planted there is only told (`planted`).
 //!
 //! Left out on purpose: the network (only the file transport is allowed; pushing is the owner's), garbage collection
 //! (refs keep results for ever, and nothing may prune while a build is being collected), submodules and LFS content
@@ -18,6 +18,7 @@ mod diff;
 mod error;
 mod owner;
 mod paths;
+mod planted;
 mod refs;
 mod run;
 mod sha;

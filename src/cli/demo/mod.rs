@@ -11,6 +11,7 @@ use crate::config::{Config, Overrides};
 use crate::domain::resource::Sample;
 use crate::engine::Engine;
 use crate::host::probe::{Probe, ScriptedProbe};
+use crate::runner::leash::Mechanisms;
 use crate::store::{builds, sessions, tasks};
 use anyhow::{Context, bail};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -76,6 +77,7 @@ pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
         probe: Some(Arc::new(machine(night.start)) as Arc<dyn Probe>),
         exe: std::env::current_exe().context("can't find the path of this program")?,
         home_chat: "terminal".into(),
+        mechanisms: Mechanisms::ALL,
     };
     let engine = app::engine(&config, outside).await?;
     let _log = super::run::log_to_file(&engine, &config.log_level)?;
