@@ -177,6 +177,9 @@ enum Command {
         /// Which shell
         shell: completions::Shell,
     },
+    /// Draws the picture of a night; started by the bot itself
+    #[command(hide = true)]
+    Draw,
     /// Supervises one run; started by the bot itself
     #[command(hide = true)]
     Supervise {
@@ -196,6 +199,9 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Command::Supervise { folder } = &cli.command {
         return crate::runner::supervise_main(folder);
+    }
+    if let Command::Draw = cli.command {
+        return crate::host::chart::draw_main();
     }
     if let Command::Demo(args) = cli.command {
         return finish(blocking(demo::demo(args)));
@@ -247,6 +253,7 @@ pub fn main() -> ExitCode {
         | Command::Demo(_)
         | Command::Doctor(_)
         | Command::Completions { .. }
+        | Command::Draw
         | Command::Supervise { .. } => Ok(ExitCode::SUCCESS),
     })
 }

@@ -124,7 +124,7 @@ mod tests {
         let cut = Incident::LogCut { printed: 2_000_000_000, dropped: 1_983_222_784 };
         let base = fact(None, RunStep::Verify, cut);
         assert_eq!(base.whose(), "the base of app");
-        assert_eq!(base.words(), "its check printed 2.0 GB; the log keeps 17 MB of it, from its start and its end");
+        assert_eq!(base.words(), "its check printed 2 GB; the log keeps 17 MB of it, from its start and its end");
         let refused = Incident::Refused { hosts: vec!["evil.example:443".into(), "b.example:80".into()] };
         assert_eq!(refused.words(), "was kept from reaching evil.example:443 and b.example:80");
         let two = Incident::OutOfMemory { processes: 2 };

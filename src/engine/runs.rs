@@ -4,11 +4,11 @@
 //! number, says whether it lives. So after a crash every open row is simply looked at again.
 
 use super::{Engine, failpoint, fence, lock, rounds, spec};
-use crate::domain::build::{Run, RunEnding, RunOwner, RunStep, StopReason};
+use crate::domain::build::{Run, RunEnding, RunOwner, RunStep, StopReason, TestCounts};
 use crate::domain::id::RunId;
 use crate::domain::incident::Incident;
 use crate::domain::task::TaskState;
-use crate::domain::test_output::{last_number, read_counts};
+use crate::domain::test_output::{OutputReader, last_number};
 use crate::runner::{self, End, RunEnd, RunnerError, Seen};
 use crate::store::{StoreError, audit, builds, runs, tasks};
 use std::path::{Path, PathBuf};
@@ -18,8 +18,10 @@ use std::time::Duration;
 const MOST_LAUNCHES: u32 = 5;
 const LAUNCH_PAUSE: Duration = Duration::from_secs(2);
 
-/// Most output read back for test counts: what a log can hold at its default limits.
-const READ_BACK: usize = 32 * 1024 * 1024;
+/// Most output read back for test counts: twice what a log can hold at its default limits.
+const READ_BACK: u64 = 32 * 1024 * 1024;
+/// Last lines of a measure command's output among which its number is.
+const MEASURE_LINES: usize = 1000;
 
 /// Writes a run's row, then launches it.
 pub(super) async fn launch(engine: &Engine, owner: RunOwner, step: RunStep) -> Result<(), StoreError> {
@@ -243,8 +245,8 @@ async fn record_end(engine: &Engine, run: RunId, ending: RunEnding, around: Arou
     };
     let Some(row) = row else { return Ok(()) };
     match row.step {
-        RunStep::Verify | RunStep::VerifyAgain => seen.counts = Some(read_counts(&read_back(log).await)),
-        RunStep::Measure => seen.measured = last_number(&read_back(log).await),
+        RunStep::Verify | RunStep::VerifyAgain => seen.counts = Some(read_counts(log).await),
+        RunStep::Measure => seen.measured = measured(log).await,
         RunStep::Agent => seen.report = rounds::conclude(engine, &row, &seen.ending).await?,
         RunStep::Setup => {}
     }
@@ -264,19 +266,33 @@ async fn record_end(engine: &Engine, run: RunId, ending: RunEnding, around: Arou
     Ok(())
 }
 
-async fn read_back(log: String) -> String {
+/// What a verify command's output says of tests, read a piece at a time: logs are large, and this process stays small.
+async fn read_counts(log: String) -> TestCounts {
     let read = tokio::task::spawn_blocking(move || {
-        let (path, mut position, mut text) = (PathBuf::from(log), 0, Vec::new());
+        let (path, mut position, mut bytes_read, mut reader) = (PathBuf::from(log), 0, 0, OutputReader::default());
         while let Ok((bytes, next)) = runner::read_new(&path, position) {
-            if bytes.is_empty() || text.len() > READ_BACK {
+            if bytes.is_empty() {
                 break;
             }
-            text.extend_from_slice(&bytes);
+            bytes_read += bytes.len() as u64;
+            if bytes_read > READ_BACK || next - position > bytes.len() as u64 {
+                reader.gap();
+            }
+            if bytes_read > READ_BACK {
+                break;
+            }
+            reader.push(&bytes);
             position = next;
         }
-        String::from_utf8_lossy(&text).into_owned()
+        reader.finish()
     });
     read.await.unwrap_or_default()
+}
+
+/// The number a measure command printed last.
+async fn measured(log: String) -> Option<f64> {
+    let read = tokio::task::spawn_blocking(move || runner::last_lines(Path::new(&log), MEASURE_LINES));
+    last_number(&read.await.ok()?.ok()?.join("\n"))
 }
 
 impl Engine {

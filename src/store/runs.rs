@@ -208,12 +208,12 @@ pub async fn end(conn: &mut Conn, id: RunId, seen: &Ended, now: DateTime<Utc>) -
 /// What was ended, refused or cut in a session's runs, in their order.
 pub async fn incidents(conn: &mut Conn, session: SessionId) -> Result<Vec<IncidentFact>, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT run.step, run.incidents, COALESCE(build.task_id, judged.task_id) AS "task: i64", checks.project AS "project?"
+        r#"SELECT run.step, run.incidents, COALESCE(build.task_id, judged.task_id) AS "task: i64", NULLIF(checks.project, '') AS "project: String"
            FROM run
            LEFT JOIN build ON run.owner_kind = 'build' AND build.id = run.owner_id
            LEFT JOIN checks ON run.owner_kind = 'check' AND checks.id = run.owner_id
            LEFT JOIN build AS judged ON judged.id = checks.build_id
-           WHERE run.incidents <> '[]' AND (build.session_id = ?1 OR checks.session_id = ?1) ORDER BY run.id"#,
+           WHERE run.incidents <> '[]' AND ?1 IN (build.session_id, checks.session_id) ORDER BY run.id"#,
         session.0
     )
     .fetch_all(conn)

@@ -11,7 +11,6 @@ use crate::config::{Config, Overrides};
 use crate::domain::resource::Sample;
 use crate::engine::Engine;
 use crate::host::probe::{Probe, ScriptedProbe};
-use crate::runner::leash::Mechanisms;
 use crate::store::{builds, sessions, tasks};
 use anyhow::{Context, bail};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -75,9 +74,8 @@ pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let outside = Outside {
         clock: Arc::clone(&clock),
         probe: Some(Arc::new(machine(night.start)) as Arc<dyn Probe>),
-        exe: std::env::current_exe().context("can't find the path of this program")?,
         home_chat: "terminal".into(),
-        mechanisms: Mechanisms::ALL,
+        ..Outside::real(&config)?
     };
     let engine = app::engine(&config, outside).await?;
     let _log = super::run::log_to_file(&engine, &config.log_level)?;

@@ -66,6 +66,7 @@ fn quiet(now: DateTime<Utc>) -> Snapshot {
         runs: Vec::new(),
         samples: vec![sample(now, 50)],
         sample_due: now + TimeDelta::seconds(30),
+        gaps: Vec::new(),
         throttles: Vec::new(),
         barred: None,
         providers: Vec::new(),

@@ -68,11 +68,19 @@ PY
 fi
 if is prints; then
     # Half of it one line without an end, a quarter claims of progress, a quarter no text at all.
-    bytes=$(cat "$notes/most-bytes")
+    if is prints_much; then bytes=$(cat "$notes/most-bytes-much"); else bytes=$(cat "$notes/most-bytes"); fi
     head -c $((bytes / 2)) /dev/zero
     yes "PROGRESS 50 all is well" | head -c $((bytes / 4))
     yes "$(printf '\377\376\200 {\033[2J')" | head -c $((bytes / 4))
     echo
+fi
+if is reports; then
+    # Hundreds of thousands of steps, each another one.
+    seq 1 400000 | sed 's/.*/PROGRESS 50 step & of my long way/'
+fi
+if is tests; then
+    # A test suite without end, for whoever counts along.
+    seq 1 200000 | sed 's/.*/not ok & - it does what it should in way &/'
 fi
 trap_program="$notes/trap.sh"
 if is plants; then
