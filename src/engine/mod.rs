@@ -37,6 +37,8 @@ mod spec;
 mod strangers;
 mod taps;
 
+pub use crate::host::chart::draw_main;
+
 use crate::clock::Clock;
 use crate::domain::build::{Build, BuildStep};
 use crate::domain::id::BuildId;

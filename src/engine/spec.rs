@@ -157,7 +157,9 @@ fn build_spec<'a>(
             let silence = engine.parts.settings.build.silence;
             spec.silence_secs = Some(silence.max(engine.parts.clock.real(silence)).as_secs_f64());
             let work = if task.spec.kind == TaskKind::Artifact { vec![artifacts] } else { vec![] };
-            let hosts = launch.api_hosts.into_iter().chain(agent.hosts.iter().cloned()).collect();
+            let of_category = engine.parts.settings.isolation.category_hosts.get(&task.spec.category);
+            let configured = agent.hosts.iter().chain(of_category.into_iter().flatten()).cloned();
+            let hosts = launch.api_hosts.into_iter().chain(configured).collect();
             let login = (agent.kind != AgentKind::Command).then(|| agent::login(agent.kind));
             let reach = Reach { work, readable: vec![prompt], hosts, login, project, fetches: false };
             Ok(Fenced { spec, folder, reach: Some(reach) })

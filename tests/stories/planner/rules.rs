@@ -172,14 +172,22 @@ pub(super) fn after(world: &World) -> Held {
         let active = active.count();
         holds(active <= 1, || format!("{active} checks of {} at once", project.name))?;
     }
+    let over = world.tasks.iter().find(|task| task.attempts > world.settings.build.max_attempts);
+    holds(over.is_none(), || format!("too many attempts: {over:?}"))
+}
+
+/// Checks that nothing runs on over its time, once there is nothing left to do.
+pub(super) fn in_time(world: &World) -> Held {
+    let open = |run: &&Run| match run.owner {
+        RunOwner::Build(build) => world.is_open(build),
+        RunOwner::Check(check) => row(&world.checks, check.0).step != CheckStep::Ended,
+    };
     let live = world.runs.iter().filter(|run| run.ended.is_none() && run.stop_requested.is_none());
-    let late = live.filter(|run| matches!(run.owner, RunOwner::Build(build) if world.is_open(build))).find(|run| {
+    let late = live.filter(open).find(|run| {
         let (worked, limit) = worked(world, run);
         worked >= limit
     });
-    holds(late.is_none(), || format!("{late:?} runs on over its time"))?;
-    let over = world.tasks.iter().find(|task| task.attempts > world.settings.build.max_attempts);
-    holds(over.is_none(), || format!("too many attempts: {over:?}"))
+    holds(late.is_none(), || format!("{late:?} runs on over its time"))
 }
 
 /// Whether nothing is left to do before the next night.
