@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 
 /// How long drawing may take; it takes less than a second.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// Draws a session as it stands now. `None`: there is nothing to draw, or it could not be drawn.
 pub(super) async fn draw(engine: &Engine, id: SessionId) -> Option<Attachment> {

@@ -59,7 +59,8 @@ fn settings(config: &str) -> Vec<String> {
         if let Some(head) = line.strip_prefix('[') {
             let head = head.split(']').next().unwrap_or_default();
             let (name, sub) = head.split_once('"').map_or((head, ""), |(name, sub)| (name, sub.trim_end_matches('"')));
-            section = format!("{}.{sub}", name.trim().to_lowercase()).trim_end_matches('.').to_owned();
+            let name = name.trim().to_lowercase();
+            section = if sub.is_empty() { name } else { format!("{name}.{sub}") };
             continue;
         }
         let (key, value) = line.split_once('=').map_or((line, ""), |(key, value)| (key.trim(), value.trim()));

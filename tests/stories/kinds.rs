@@ -77,8 +77,8 @@ async fn an_action_gets_the_variables_its_project_names_and_no_others(stage: Sta
         names.sort();
         names.join(" ")
     };
-    assert_eq!(names("with"), "DEPLOY_TO DEPLOY_TOKEN HOME OVERNIGHT_PROJECT OVERNIGHT_RUN PATH TMPDIR");
-    assert_eq!(names("without"), "HOME OVERNIGHT_RUN PATH TMPDIR");
+    assert_eq!(names("with"), "DEPLOY_TO DEPLOY_TOKEN HOME OVERNIGHT_PROJECT OVERNIGHT_RUN PATH TERM TMPDIR");
+    assert_eq!(names("without"), "HOME OVERNIGHT_RUN PATH TERM TMPDIR");
     o.finish().await;
 }
 

@@ -277,6 +277,7 @@ async fn a_database_from_before_strangers_were_counted_keeps_every_row() {
 /// A run that had ended before anything but its end was told of it.
 #[tokio::test]
 async fn a_database_from_before_incidents_were_told_keeps_its_runs() {
+    use overnight::store::runs;
     use sqlx::Connection;
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join(overnight::store::FILE);
@@ -305,7 +306,6 @@ async fn a_database_from_before_incidents_were_told_keeps_its_runs() {
     let store = Store::open(home.path()).await.unwrap();
     let mut tx = store.begin().await.unwrap();
     let session = overnight::domain::id::SessionId(1);
-    use overnight::store::runs;
     assert_eq!(runs::incidents(&mut tx, session).await.unwrap(), [], "nobody knows more of it");
     let kept = runs::current(&mut tx).await.unwrap();
     assert_eq!((kept.len(), kept[0].ending().is_some(), kept[1].ending().is_some()), (2, true, false));

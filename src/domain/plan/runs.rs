@@ -11,7 +11,7 @@ pub const TRY_AGAIN: i32 = 75;
 /// When a run reaches its time limit by the bot's clock, while it runs. An agent's limit is its build's: what it worked
 /// in earlier rounds counts, what it waited between them does not. Neither does a time without a sign of life, in which
 /// this machine slept or its clock was set: supervisors count what really passed, and end a run that nobody stops.
-pub(super) fn deadline(world: &Snapshot, run: &Run) -> Option<DateTime<Utc>> {
+pub(super) fn deadline(world: &Snapshot, run: &Run, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let build = &world.settings.build;
     let limit = match run.step {
         RunStep::Setup => build.setup_timeout,
@@ -23,7 +23,8 @@ pub(super) fn deadline(world: &Snapshot, run: &Run) -> Option<DateTime<Utc>> {
         (run.owner, run.step) == (other.owner, other.step) && run.step == RunStep::Agent && other.round < run.round
     });
     let left = left(limit, earlier, &world.gaps);
-    let slept = asleep(&world.gaps, run.started_at, DateTime::<Utc>::MAX_UTC);
+    // A clock that was set back leaves gaps in times that are still to come.
+    let slept = asleep(&world.gaps, run.started_at, now);
     (run.ended.is_none() && run.stop_requested.is_none()).then_some(run.started_at + left + slept)
 }
 
@@ -62,7 +63,7 @@ pub(super) fn stop_due(
     let reason = asked
         .or(stop_for_disk.map(|_| StopReason::Disk))
         .or_else(|| over_budget(world, run).then_some(StopReason::Budget))
-        .or_else(|| deadline(world, run).filter(|at| seen && now >= *at).map(|_| StopReason::TimeLimit))?;
+        .or_else(|| deadline(world, run, now).filter(|at| seen && now >= *at).map(|_| StopReason::TimeLimit))?;
     (run.ended.is_none() && run.stop_requested.is_none()).then_some(Action::StopRun { run: run.id, reason })
 }
 

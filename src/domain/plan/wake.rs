@@ -21,7 +21,7 @@ pub(super) fn next(world: &Snapshot, last_night: NaiveDate, now: DateTime<Utc>) 
         wakes.extend(resets.map(|at| (at, "an agent's usage window is reset")));
     }
     for run in &world.runs {
-        wakes.extend(runs::deadline(world, run).map(|at| (at, "a run reaches its time limit")));
+        wakes.extend(runs::deadline(world, run, now).map(|at| (at, "a run reaches its time limit")));
     }
     wakes
         .into_iter()

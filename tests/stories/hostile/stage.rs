@@ -140,7 +140,11 @@ impl Night {
         }
         for entry in fs::read_dir(&home).unwrap().flatten().filter(|entry| entry.path().is_file()) {
             let known = entry.file_name() == ".env";
-            assert!(known || !holds(&fs::read(entry.path()).unwrap(), CANARY), "the token is in {:?}", entry.path());
+            assert!(
+                known || !holds(&fs::read(entry.path()).unwrap(), CANARY),
+                "the token is in {}",
+                entry.path().display()
+            );
         }
         for message in self.o.messages() {
             assert!(!message.text.contains(CANARY), "{}", message.text);
