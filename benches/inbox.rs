@@ -56,6 +56,7 @@ async fn engine(folder: &Path) -> anyhow::Result<Engine> {
         probe: None,
         exe: PathBuf::from(env!("CARGO_BIN_EXE_overnight")),
         home_chat: "terminal".into(),
+        mechanisms: overnight::runner::leash::Mechanisms::ALL,
     };
     app::engine(&config, outside).await
 }

@@ -13,6 +13,7 @@ use crate::engine::{Engine, Parts, deliver, failpoint, inbound};
 use crate::git::Git;
 use crate::host::probe::{Probe, SystemProbe};
 use crate::runner::LocalRunner;
+use crate::runner::leash::Mechanisms;
 use crate::store::outbox::Lane;
 use crate::store::{Store, StoreError, control, trouble};
 use anyhow::{Context, bail};
@@ -37,6 +38,8 @@ pub struct Outside {
     pub exe: PathBuf,
     /// The chat that gets what nobody asked for.
     pub home_chat: String,
+    /// What may hold builds, of what this machine has.
+    pub mechanisms: Mechanisms,
 }
 
 impl Outside {
@@ -48,6 +51,7 @@ impl Outside {
             probe: None,
             exe: std::env::current_exe().context("can't find the path of this program")?,
             home_chat: telegram.unwrap_or_else(|| TERMINAL.into()),
+            mechanisms: Mechanisms::ALL,
         })
     }
 }
@@ -70,6 +74,7 @@ pub async fn engine(config: &Config, outside: Outside) -> anyhow::Result<Engine>
         search_path: path.into(),
         clock: outside.clock,
         home_chat: outside.home_chat,
+        mechanisms: outside.mechanisms,
         child_env,
         store,
         settings,

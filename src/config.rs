@@ -59,6 +59,11 @@ pub struct Config {
     environment: Environment,
 }
 
+/// Whether this process began with that variable.
+pub fn is_set(name: &str) -> bool {
+    std::env::vars_os().any(|(known, _)| known == name)
+}
+
 /// The sender the embedded terminal chat has.
 pub const TERMINAL_OWNER: &str = "terminal:owner";
 

@@ -12,6 +12,7 @@ mod doctor;
 mod examples;
 mod init;
 mod is_overnight;
+mod memory;
 mod queue;
 mod run;
 mod service;
@@ -212,6 +213,9 @@ enum Command {
         /// Which shell
         shell: completions::Shell,
     },
+    /// Draws the picture of a night; started by the bot itself
+    #[command(hide = true)]
+    Draw,
     /// Supervises one run; started by the bot itself
     #[command(hide = true)]
     Supervise {
@@ -231,6 +235,9 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Command::Supervise { folder } = &cli.command {
         return crate::runner::supervise_main(folder);
+    }
+    if let Command::Draw = cli.command {
+        return crate::engine::draw_main();
     }
     if let Command::Demo(args) = cli.command {
         return finish(blocking(demo::demo(args)));
@@ -257,8 +264,14 @@ pub fn main() -> ExitCode {
     finish(match cli.command {
         Command::Init(args) => blocking(init::init(&config, &overrides, *args)),
         Command::Run(run::RunArgs { task: Some(task), .. }) => blocking(text(format!("/run {task}"))),
-        Command::Run(args) => blocking(run::run(&config, args)),
-        Command::Start => blocking(start::start(&config)),
+        Command::Run(args) => {
+            memory::give_back();
+            blocking(run::run(&config, args))
+        }
+        Command::Start => {
+            memory::give_back();
+            blocking(start::start(&config))
+        }
         Command::Queue(command) => blocking(queue::queue(&config, *command, json)),
         Command::Approve { tasks } => blocking(text(format!("/approve {}", numbers(&tasks)))),
         Command::Reject { task, reason } => blocking(text(format!("/reject {task} {}", reason.join(" ")))),
@@ -289,6 +302,7 @@ pub fn main() -> ExitCode {
         | Command::Demo(_)
         | Command::Doctor(_)
         | Command::Completions { .. }
+        | Command::Draw
         | Command::Supervise { .. } => Ok(ExitCode::SUCCESS),
     })
 }

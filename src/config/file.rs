@@ -134,15 +134,23 @@ fn isolation(section: &mut Section<'_>, isolation: &mut Isolation, tilde: Tilde<
         }
     })?;
     section.read("hosts", &mut isolation.hosts, |f| list(f, host))?;
+    section.read("category_hosts", &mut isolation.category_hosts, |field| {
+        let section = field.section()?;
+        let hosts = section.entries().map(|(name, field)| Ok((category(&section, name, &field)?, list(&field, host)?)));
+        hosts.collect()
+    })?;
     section.finish()
 }
 
+/// A category by its stored word: with synonyms one could be set twice, differently.
+fn category(section: &Section<'_>, name: &str, field: &Field<'_>) -> Result<Category, ConfigError> {
+    let known = Category::ALL.into_iter().find(|category| category.as_str() == name);
+    known.ok_or_else(|| section.unknown_key(name, field.span(), &Category::ALL.map(Category::as_str)))
+}
+
 fn categories(section: &Section<'_>, categories: &mut BTreeMap<Category, bool>) -> Result<(), ConfigError> {
-    let names = Category::ALL.map(Category::as_str);
     for (name, field) in section.entries() {
-        // Only the stored words: with synonyms one category could be set twice, differently.
-        let category = Category::ALL.into_iter().find(|category| category.as_str() == name);
-        let category = category.ok_or_else(|| section.unknown_key(name, field.span(), &names))?;
+        let category = category(section, name, &field)?;
         let allowed = "\"auto\" (runs without approval) or \"locked\" (waits for a tap)";
         let auto = match field.text(allowed)? {
             "auto" => true,

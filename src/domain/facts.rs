@@ -4,6 +4,7 @@
 
 use super::build::{Build, Outcome, Used, Verdict, Wait};
 use super::id::TaskId;
+use super::incident::IncidentFact;
 use super::session::Session;
 use super::task::Task;
 use super::test_output::{Judgement, judge};
@@ -54,6 +55,8 @@ pub struct NightFacts {
     pub started_late_minutes: Option<i64>,
     /// Whether the owner ended the night.
     pub stopped_by_owner: bool,
+    /// What was ended, refused or cut while commands ran, in their order.
+    pub incidents: Vec<IncidentFact>,
     /// Builds of earlier sessions that ended after those sessions' brief: told once, counted in none of the totals.
     pub finished_since: Vec<BuildFact>,
 }

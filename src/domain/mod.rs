@@ -13,6 +13,7 @@ pub mod diff_page;
 pub mod facts;
 pub mod format;
 pub mod id;
+pub mod incident;
 pub mod message;
 pub mod pattern;
 pub mod plan;

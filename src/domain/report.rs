@@ -4,6 +4,7 @@
 
 use super::build::Outcome;
 use super::facts::{BuildFact, NightFacts, ProblemFact, Standing, TaskNight, by_task};
+use super::incident::{Incident, IncidentFact};
 use super::session::SessionKind;
 use super::words::{file_name, hours};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -66,6 +67,8 @@ pub struct Report {
     pub tokens: u64,
     /// US dollars agents used, of those that say so, four decimals.
     pub cost_usd: f64,
+    /// What was ended, refused or cut while commands ran.
+    pub incidents: Vec<IncidentReport>,
     /// Locked tasks that wait for a tap.
     pub approvals_waiting: Vec<ApprovalReport>,
     /// Projects whose base was red.
@@ -180,6 +183,22 @@ pub struct ThrottleReport {
     pub reason: String,
 }
 
+/// Something that was ended, refused or cut.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncidentReport {
+    /// The task whose build or check it was; null: the check of a base.
+    pub task: Option<i64>,
+    /// The project of a check.
+    pub project: Option<String>,
+    /// Which command: `setup`, `agent`, `verify`, `verify_again` or `measure`.
+    pub step: String,
+    /// What was seen, with its figures.
+    #[serde(flatten)]
+    pub incident: Incident,
+    /// The same in words.
+    pub text: String,
+}
+
 /// A locked task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalReport {
@@ -242,6 +261,7 @@ pub fn report(facts: &NightFacts) -> Report {
         usage_limits: throttles(&facts.closures, facts.zone),
         tokens: facts.used.tokens,
         cost_usd: (facts.used.usd * 10_000.0).round() / 10_000.0,
+        incidents: facts.incidents.iter().map(incident_report).collect(),
         approvals_waiting: approvals(facts),
         base_red: base_red(facts),
         slept: facts
@@ -327,6 +347,16 @@ fn pattern_report(fact: &super::facts::PatternFact) -> PatternReport {
         of: fact.of,
         confidence: rounded(fact.confidence, 100.0),
         action: fact.action.clone(),
+    }
+}
+
+fn incident_report(fact: &IncidentFact) -> IncidentReport {
+    IncidentReport {
+        task: fact.task.map(|task| task.0),
+        project: fact.project.clone(),
+        step: fact.step.as_str().into(),
+        incident: fact.incident.clone(),
+        text: format!("{}: {}", fact.whose(), fact.words()),
     }
 }
 

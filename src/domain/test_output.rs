@@ -22,12 +22,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Limits of what is read.
 pub mod limits {
-    /// Bytes of output that are read, from its end. Of a longer output no counts are given: part of them is missing.
-    pub const OUTPUT_BYTES: usize = 16 * 1024 * 1024;
+    /// Most bytes of lines about tests, each counted with [`LINE_COSTS`] more: what is remembered of them stays that small,
+    /// whatever is printed. Some 20,000 tests; of a longer output no counts are given: part of them is missing.
+    pub const TAKEN_BYTES: usize = 3_000_000;
+    /// What a line costs besides its bytes.
+    pub const LINE_COSTS: usize = 100;
     /// Bytes of one line that are looked at.
     pub const LINE_BYTES: usize = 4096;
     /// Most failing tests that are named; the count stays exact.
     pub const NAMES: usize = 200;
+    /// Most failing tests that one reader remembers by name.
+    pub const REMEMBERED: usize = 1000;
     /// Longest name, in characters.
     pub const NAME_CHARS: usize = 200;
 }
@@ -48,32 +53,73 @@ trait Reader {
 }
 
 /// Reads what test runners print: cargo test, nextest, pytest, unittest, go test, TAP, node's runner, jest, vitest and
-/// mocha, also several in one output. Unknown output gives no counts and no names. Never panics; reads at most
-/// [`limits::OUTPUT_BYTES`] from the end.
-pub fn read_counts(output: &str) -> TestCounts {
-    let (output, whole) = tail(output);
-    let mut readers: [Box<dyn Reader>; 7] = [
-        Box::<rust::Nextest>::default(),
-        Box::<rust::Cargo>::default(),
-        Box::<python::Pytest>::default(),
-        Box::<python::Unittest>::default(),
-        Box::<go::Go>::default(),
-        Box::<tap::Tap>::default(),
-        Box::<javascript::Javascript>::default(),
-    ];
-    for line in output.lines() {
-        let line = clean(line);
-        if !line.is_empty() {
-            // The first that knows a line takes it: an embedded runner's lines are then counted once.
-            let _taken = readers.iter_mut().any(|reader| reader.line(&line));
+/// mocha, also several in one output. Unknown output gives no counts and no names. Never panics; takes the output piece
+/// by piece and keeps little of it.
+pub struct OutputReader {
+    readers: [Box<dyn Reader + Send>; 7],
+    /// The beginning of the line that is not complete.
+    half: Vec<u8>,
+    taken: usize,
+    whole: bool,
+}
+
+impl Default for OutputReader {
+    fn default() -> Self {
+        let readers: [Box<dyn Reader + Send>; 7] = [
+            Box::<rust::Nextest>::default(),
+            Box::<rust::Cargo>::default(),
+            Box::<python::Pytest>::default(),
+            Box::<python::Unittest>::default(),
+            Box::<go::Go>::default(),
+            Box::<tap::Tap>::default(),
+            Box::<javascript::Javascript>::default(),
+        ];
+        Self { readers, half: Vec::new(), taken: 0, whole: true }
+    }
+}
+
+impl OutputReader {
+    /// More of the output; bytes that are no UTF-8 are replaced.
+    pub fn push(&mut self, bytes: &[u8]) {
+        let mut pieces = bytes.split(|byte| *byte == b'\n').peekable();
+        while let Some(piece) = pieces.next() {
+            let room = (limits::LINE_BYTES + 4).saturating_sub(self.half.len());
+            self.half.extend_from_slice(&piece[..piece.len().min(room)]);
+            if pieces.peek().is_some() {
+                self.line();
+            }
         }
     }
-    let found: Vec<Found> = readers.iter().filter_map(|reader| reader.found()).collect();
-    let failing: BTreeSet<String> = found.iter().flat_map(|f| f.failing.iter().cloned()).collect();
-    TestCounts {
-        passed: total(&found, whole, |f| f.passed),
-        failed: total(&found, whole, |f| f.failed),
-        failing: failing.into_iter().take(limits::NAMES).collect(),
+
+    /// Something is missing here: what comes next begins a line, and there is no whole count any more.
+    pub fn gap(&mut self) {
+        self.half.clear();
+        self.whole = false;
+    }
+
+    /// What was read, once all of it was.
+    pub fn finish(mut self) -> TestCounts {
+        self.line();
+        let found: Vec<Found> = self.readers.iter().filter_map(|reader| reader.found()).collect();
+        let failing: BTreeSet<String> = found.iter().flat_map(|f| f.failing.iter().cloned()).collect();
+        TestCounts {
+            passed: total(&found, self.whole, |f| f.passed),
+            failed: total(&found, self.whole, |f| f.failed),
+            failing: failing.into_iter().take(limits::NAMES).collect(),
+        }
+    }
+
+    fn line(&mut self) {
+        let bytes = std::mem::take(&mut self.half);
+        let text = String::from_utf8_lossy(&bytes);
+        let line = clean(&text);
+        // The first that knows a line takes it: an embedded runner's lines are then counted once.
+        if !line.is_empty() && self.taken < limits::TAKEN_BYTES && self.readers.iter_mut().any(|r| r.line(&line)) {
+            self.taken += line.len() + limits::LINE_COSTS;
+            self.whole &= self.taken < limits::TAKEN_BYTES;
+        }
+        self.half = bytes;
+        self.half.clear();
     }
 }
 
@@ -83,15 +129,6 @@ fn total(found: &[Found], whole: bool, of: impl Fn(&Found) -> Option<u32>) -> Op
         return None;
     }
     found.iter().map(of).try_fold(0u32, |sum, count| count.map(|count| sum.saturating_add(count)))
-}
-
-/// The part that is read, and whether that is all of it.
-fn tail(output: &str) -> (&str, bool) {
-    if output.len() <= limits::OUTPUT_BYTES {
-        return (output, true);
-    }
-    let from = output.ceil_char_boundary(output.len() - limits::OUTPUT_BYTES);
-    (&output[from..], false)
 }
 
 /// A line as a terminal would leave it: cut to its limit, no escape sequences, only what follows the last carriage return.
@@ -134,34 +171,54 @@ fn without_escapes(line: &str) -> String {
 /// Failing tests, each with the group (a binary, a package, a file) it was seen in: equal names in two groups stay two.
 #[derive(Debug, Default)]
 struct Names {
-    seen: BTreeMap<String, BTreeSet<String>>,
-    failing: BTreeSet<(String, String)>,
+    /// Their numbers.
+    groups: BTreeMap<String, usize>,
+    /// Each test with the first of its groups, and whether there are more.
+    seen: BTreeMap<String, (usize, bool)>,
+    failing: BTreeSet<(String, usize)>,
+    /// More failed than are remembered.
+    more: bool,
 }
 
 impl Names {
     /// A test that was seen, however it ended.
     fn saw(&mut self, group: &str, name: &str) {
-        self.seen.entry(short(name)).or_default().insert(group.into());
+        let group = self.group(group);
+        let (first, more) = self.seen.entry(short(name)).or_insert((group, false));
+        *more |= *first != group;
     }
 
     /// A test that failed.
     fn failed(&mut self, group: &str, name: &str) {
         self.saw(group, name);
-        self.failing.insert((short(name), group.into()));
+        let failed = (short(name), self.group(group));
+        self.more |= !remember(&mut self.failing, failed);
+    }
+
+    fn group(&mut self, group: &str) -> usize {
+        let next = self.groups.len();
+        self.groups.get(group).copied().unwrap_or_else(|| *self.groups.entry(group.into()).or_insert(next))
     }
 
     /// Each failing test's name, with its group before it where the name alone would be ambiguous.
     fn failing(&self) -> BTreeSet<String> {
-        let ambiguous = |name: &String| self.seen.get(name).is_some_and(|groups| groups.len() > 1);
-        self.failing
-            .iter()
-            .map(
-                |(name, group)| {
-                    if ambiguous(name) && !group.is_empty() { format!("{group} {name}") } else { name.clone() }
-                },
-            )
-            .collect()
+        let ambiguous = |name: &String| self.seen.get(name).is_some_and(|(_, more)| *more);
+        let groups: BTreeMap<usize, &str> = self.groups.iter().map(|(name, number)| (*number, name.as_str())).collect();
+        let shown = |(name, group): &(String, usize)| match groups.get(group) {
+            Some(group) if ambiguous(name) && !group.is_empty() => format!("{group} {name}"),
+            _ => name.clone(),
+        };
+        self.failing.iter().map(shown).collect()
     }
+}
+
+/// Puts a failing test with the others while there is room; whether it is among them.
+fn remember<T: Ord>(failing: &mut BTreeSet<T>, failed: T) -> bool {
+    let known = failing.len() < limits::REMEMBERED || failing.contains(&failed);
+    if known {
+        failing.insert(failed);
+    }
+    known
 }
 
 /// A test's name on one line, at most [`limits::NAME_CHARS`] long.

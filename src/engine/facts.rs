@@ -60,6 +60,7 @@ pub async fn night(
         missed_dates: sessions::missed_before(conn, session.date).await?,
         started_late_minutes: (late > 0).then_some(late),
         stopped_by_owner: session.stopped,
+        incidents: runs::incidents(conn, session.id).await?,
         finished_since: vec![],
         session: session.clone(),
     })

@@ -7,15 +7,8 @@ use crate::agent::Login;
 use crate::domain::settings::{NetworkRule, Project, Sandbox};
 use crate::domain::words::list;
 use crate::runner::RunSpec;
-use crate::runner::leash::{self, Detected, Files, Folders, Held, Network};
+use crate::runner::leash::{self, Detected, Files, Folders, Held, Leash, Network};
 use std::path::{Path, PathBuf};
-
-/// What this machine can hold, and how much memory it has.
-#[derive(Debug)]
-pub(super) struct Ground {
-    detected: Detected,
-    memory: Option<u64>,
-}
 
 /// What one run needs beyond its own folder.
 #[derive(Default)]
@@ -35,18 +28,25 @@ pub(super) struct Reach<'a> {
 }
 
 /// Tries what this machine can hold, once a process.
-async fn ground(engine: &Engine) -> &Ground {
+async fn ground(engine: &Engine) -> &Detected {
     let cell = &engine.live.ground;
     cell.get_or_init(|| async {
         let (exe, scratch) = (engine.parts.runner.exe().to_owned(), engine.home().root().to_owned());
-        let (probe, now) = (std::sync::Arc::clone(&engine.parts.probe), engine.now());
-        let tried = tokio::task::spawn_blocking(move || {
-            let memory = Some(probe.sample(now).memory_total).filter(|bytes| *bytes > 0);
-            Ground { detected: leash::detect(&exe, &scratch), memory }
-        });
+        let tried = tokio::task::spawn_blocking(move || leash::detect(&exe, &scratch));
         tried.await.unwrap_or_else(|error| panic!("what holds here could not be tried: {error}"))
     })
     .await
+}
+
+/// How much memory this machine has, if that is known; asked once a process.
+async fn memory(engine: &Engine) -> Option<u64> {
+    let cell = &engine.live.memory;
+    let measured = cell.get_or_init(|| async {
+        let (probe, now) = (std::sync::Arc::clone(&engine.parts.probe), engine.now());
+        let measured = tokio::task::spawn_blocking(move || probe.sample(now).memory_total).await;
+        measured.ok().filter(|bytes| *bytes > 0)
+    });
+    *measured.await
 }
 
 /// Why no build may run: the sandbox its owner insists on does not hold here.
@@ -54,7 +54,7 @@ pub(super) async fn barred(engine: &Engine) -> Option<String> {
     let sandbox = engine.settings().isolation.sandbox;
     match sandbox {
         Sandbox::Auto | Sandbox::Off => None,
-        Sandbox::Bwrap | Sandbox::Landlock => ground(engine).await.detected.mode(sandbox).err(),
+        Sandbox::Bwrap | Sandbox::Landlock => ground(engine).await.mode(sandbox).err(),
     }
 }
 
@@ -66,6 +66,11 @@ pub(super) async fn fence(engine: &Engine, spec: &mut RunSpec, folder: &Path, re
     let temp = folder.join("tmp");
     std::fs::create_dir_all(&temp).map_err(failed)?;
     let off = isolation.sandbox == Sandbox::Off;
+    if off {
+        // What it may use is bounded all the same.
+        let bounds = leash::unsandboxed(isolation, memory(engine).await);
+        spec.leash = Some(Leash { mode: bounds.mode.and(engine.parts.mechanisms), ..bounds });
+    }
     if off && reach.login.is_none() {
         return Ok(());
     }
@@ -79,8 +84,7 @@ pub(super) async fn fence(engine: &Engine, spec: &mut RunSpec, folder: &Path, re
     if off {
         return Ok(());
     }
-    let Ground { detected, memory } = ground(engine).await;
-    let mode = detected.mode(isolation.sandbox)?;
+    let mode = ground(engine).await.mode(isolation.sandbox)?.and(engine.parts.mechanisms);
     let folders = Folders {
         work: std::iter::once(spec.cwd.clone()).chain(reach.work).collect(),
         temp,
@@ -90,7 +94,7 @@ pub(super) async fn fence(engine: &Engine, spec: &mut RunSpec, folder: &Path, re
         data: engine.home().root().to_owned(),
         owner,
         path: spec.env.get("PATH").cloned().unwrap_or_default(),
-        memory: *memory,
+        memory: memory(engine).await,
     };
     let mut leash = leash::leash(&folders, reach.project, &reach.hosts, isolation, mode);
     if reach.fetches && isolation.network == NetworkRule::Agents {
@@ -127,7 +131,7 @@ fn installed_with(program: &Path) -> Option<PathBuf> {
 
 /// Whether files are guarded here, so that an agent needs no sandbox of its own.
 pub(super) async fn holds(engine: &Engine) -> bool {
-    engine.settings().isolation.sandbox != Sandbox::Off && ground(engine).await.detected.sandboxed()
+    engine.settings().isolation.sandbox != Sandbox::Off && ground(engine).await.sandboxed()
 }
 
 /// What did not hold while a run was at work, for the owner; none: it was held as asked.
@@ -136,6 +140,6 @@ pub(super) fn loose(held: Option<&Held>) -> Option<String> {
         None => Some("unsandboxed, free to read and change what you can".into()),
         Some(held) if held.files == Files::None => Some("unsandboxed, free to read and change what you can".into()),
         Some(held) if held.gaps.is_empty() => None,
-        Some(held) => Some(format!("with gaps in its sandbox: {}", list(&held.gaps, 3))),
+        Some(held) => Some(format!("with gaps in the sandbox: {}", list(&held.gaps, 6))),
     }
 }

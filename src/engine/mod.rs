@@ -38,6 +38,8 @@ mod spec;
 mod strangers;
 mod taps;
 
+pub use crate::host::chart::draw_main;
+
 use crate::clock::Clock;
 use crate::domain::build::{Build, BuildStep};
 use crate::domain::id::BuildId;
@@ -48,6 +50,7 @@ use crate::git::{Git, Vault};
 use crate::host::awake::KeepAwake;
 use crate::host::probe::Probe;
 use crate::runner::LocalRunner;
+use crate::runner::leash::{Detected, Mechanisms};
 use crate::store::{Store, StoreError, snapshot};
 use chrono::{DateTime, TimeDelta, Utc};
 use home::Home;
@@ -71,6 +74,8 @@ pub struct Parts {
     pub probe: Arc<dyn Probe>,
     /// Where commands run.
     pub runner: LocalRunner,
+    /// What may hold them, of what this machine has.
+    pub mechanisms: Mechanisms,
     /// Git on the host.
     pub git: Git,
     /// What every child's environment starts from; projects and agents add to it.
@@ -99,7 +104,8 @@ struct Live {
     watched: Mutex<BTreeSet<i64>>,
     launch_failures: Mutex<BTreeMap<i64, u32>>,
     readings: Mutex<BTreeMap<i64, rounds::Reading>>,
-    ground: OnceCell<fence::Ground>,
+    ground: OnceCell<Detected>,
+    memory: OnceCell<Option<u64>>,
     vaults: Mutex<BTreeMap<String, Vault>>,
     awake: Mutex<Option<KeepAwake>>,
     next_wake: Mutex<Option<(DateTime<Utc>, &'static str)>>,

@@ -4,10 +4,11 @@
 //! number, says whether it lives. So after a crash every open row is simply looked at again.
 
 use super::{Engine, failpoint, fence, lock, rounds, spec};
-use crate::domain::build::{Run, RunEnding, RunOwner, RunStep, StopReason};
+use crate::domain::build::{Run, RunEnding, RunOwner, RunStep, StopReason, TestCounts};
 use crate::domain::id::RunId;
+use crate::domain::incident::Incident;
 use crate::domain::task::TaskState;
-use crate::domain::test_output::{last_number, read_counts};
+use crate::domain::test_output::{OutputReader, last_number};
 use crate::runner::{self, End, RunEnd, RunnerError, Seen};
 use crate::store::{StoreError, audit, builds, runs, tasks};
 use std::path::{Path, PathBuf};
@@ -17,8 +18,10 @@ use std::time::Duration;
 const MOST_LAUNCHES: u32 = 5;
 const LAUNCH_PAUSE: Duration = Duration::from_secs(2);
 
-/// Most output read back for test counts: what a log can hold at its default limits.
-const READ_BACK: usize = 32 * 1024 * 1024;
+/// Most output read back for test counts: twice what a log can hold at its default limits.
+const READ_BACK: u64 = 32 * 1024 * 1024;
+/// Last lines of a measure command's output among which its number is.
+const MEASURE_LINES: usize = 1000;
 
 /// Writes a run's row, then launches it.
 pub(super) async fn launch(engine: &Engine, owner: RunOwner, step: RunStep) -> Result<(), StoreError> {
@@ -173,6 +176,7 @@ async fn lost(engine: &Engine, run: &Run) -> Result<(), StoreError> {
 }
 
 async fn ended(engine: &Engine, run: &Run, end: RunEnd) -> Result<(), StoreError> {
+    let incidents = incidents(run, &end);
     let ending = match (end.end, end.code, end.signal) {
         (End::Exited, code, _) => RunEnding::Exited { code: code.unwrap_or(-1) },
         (End::Signaled, _, signal) => RunEnding::Signaled { signal: signal.unwrap_or(0) },
@@ -187,8 +191,38 @@ async fn ended(engine: &Engine, run: &Run, end: RunEnd) -> Result<(), StoreError
         leftovers: u32::try_from(end.leftovers).unwrap_or(u32::MAX),
         loose: fence::loose(end.held.as_ref()),
         refused: Some(end.refused_hosts.join(", ")).filter(|hosts| !hosts.is_empty()),
+        incidents,
     };
     record_end(engine, run.id, ending, around).await
+}
+
+/// What is to be told of a run besides its end.
+fn incidents(run: &Run, end: &RunEnd) -> Vec<Incident> {
+    let mut seen = Vec::new();
+    if end.forced {
+        seen.push(Incident::Forced);
+    }
+    if end.leftovers > 0 {
+        seen.push(Incident::Leftovers { processes: end.leftovers });
+    }
+    if end.log_bytes_dropped > 0 {
+        seen.push(Incident::LogCut { printed: end.log_bytes_total, dropped: end.log_bytes_dropped });
+    }
+    if end.out_of_memory > 0 {
+        seen.push(Incident::OutOfMemory { processes: end.out_of_memory });
+    }
+    if end.refused_processes > 0 {
+        seen.push(Incident::TooManyProcesses { times: end.refused_processes });
+    }
+    // An agent's are the build's: its line also says how to allow them.
+    if run.step != RunStep::Agent && !end.refused_hosts.is_empty() {
+        seen.push(Incident::Refused { hosts: end.refused_hosts.clone() });
+    }
+    // How a run came to nothing is its ending.
+    if let Some(text) = end.error.clone().filter(|_| !matches!(end.end, End::Lost | End::NotStarted)) {
+        seen.push(Incident::Trouble { text });
+    }
+    seen
 }
 
 /// What was seen of a run besides its end.
@@ -198,11 +232,12 @@ struct Around {
     leftovers: u32,
     loose: Option<String>,
     refused: Option<String>,
+    incidents: Vec<Incident>,
 }
 
 async fn record_end(engine: &Engine, run: RunId, ending: RunEnding, around: Around) -> Result<(), StoreError> {
-    let Around { elapsed_ms, leftovers, loose, refused } = around;
-    let mut seen = runs::Ended { ending, elapsed_ms, leftovers, counts: None, measured: None, report: None };
+    let Around { elapsed_ms, leftovers, loose, refused, incidents } = around;
+    let mut seen = runs::Ended { ending, elapsed_ms, leftovers, counts: None, measured: None, report: None, incidents };
     let (log, row) = {
         let mut conn = engine.parts.store.read().await?;
         let row = runs::open(&mut conn).await?.into_iter().find(|row| row.id == run);
@@ -210,8 +245,8 @@ async fn record_end(engine: &Engine, run: RunId, ending: RunEnding, around: Arou
     };
     let Some(row) = row else { return Ok(()) };
     match row.step {
-        RunStep::Verify | RunStep::VerifyAgain => seen.counts = Some(read_counts(&read_back(log).await)),
-        RunStep::Measure => seen.measured = last_number(&read_back(log).await),
+        RunStep::Verify | RunStep::VerifyAgain => seen.counts = Some(read_counts(log).await),
+        RunStep::Measure => seen.measured = measured(log).await,
         RunStep::Agent => seen.report = rounds::conclude(engine, &row, &seen.ending).await?,
         RunStep::Setup => {}
     }
@@ -222,28 +257,42 @@ async fn record_end(engine: &Engine, run: RunId, ending: RunEnding, around: Arou
         rounds::settle(&mut tx, build, report, engine.now()).await?;
         builds::set_held(&mut tx, build, loose.as_deref(), refused.as_deref()).await?;
     }
-    if leftovers > 0 {
-        let text = format!("run {run} left {leftovers} processes behind; they were ended");
-        audit::append(&mut tx, engine.now(), "host", "leftovers", None, &text).await?;
+    for incident in &seen.incidents {
+        let text = format!("run {run} ({}) {}", row.step, incident.words());
+        audit::append(&mut tx, engine.now(), "host", "incident", None, &text).await?;
     }
     tx.commit().await?;
     failpoint::pass("after run end");
     Ok(())
 }
 
-async fn read_back(log: String) -> String {
+/// What a verify command's output says of tests, read a piece at a time: logs are large, and this process stays small.
+async fn read_counts(log: String) -> TestCounts {
     let read = tokio::task::spawn_blocking(move || {
-        let (path, mut position, mut text) = (PathBuf::from(log), 0, Vec::new());
+        let (path, mut position, mut bytes_read, mut reader) = (PathBuf::from(log), 0, 0, OutputReader::default());
         while let Ok((bytes, next)) = runner::read_new(&path, position) {
-            if bytes.is_empty() || text.len() > READ_BACK {
+            if bytes.is_empty() {
                 break;
             }
-            text.extend_from_slice(&bytes);
+            bytes_read += bytes.len() as u64;
+            if bytes_read > READ_BACK || next - position > bytes.len() as u64 {
+                reader.gap();
+            }
+            if bytes_read > READ_BACK {
+                break;
+            }
+            reader.push(&bytes);
             position = next;
         }
-        String::from_utf8_lossy(&text).into_owned()
+        reader.finish()
     });
     read.await.unwrap_or_default()
+}
+
+/// The number a measure command printed last.
+async fn measured(log: String) -> Option<f64> {
+    let read = tokio::task::spawn_blocking(move || runner::last_lines(Path::new(&log), MEASURE_LINES));
+    last_number(&read.await.ok()?.ok()?.join("\n"))
 }
 
 impl Engine {

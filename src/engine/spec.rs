@@ -6,10 +6,11 @@ use super::fence::{self, Reach};
 use crate::agent::{self, AgentReport};
 use crate::domain::build::{Build, Run, RunOwner, RunStep, Wait};
 use crate::domain::id::RunId;
+use crate::domain::plan::runs::left;
 use crate::domain::settings::{Agent, AgentKind, Argv, Project};
 use crate::domain::task::{Task, TaskKind};
 use crate::runner::RunSpec;
-use crate::store::{Conn, StoreError, builds, checks, runs, tasks};
+use crate::store::{Conn, StoreError, builds, checks, control, runs, tasks};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -46,13 +47,20 @@ pub(super) async fn spec(engine: &Engine, conn: &mut Conn, id: RunId) -> Result<
             let build = builds::get(conn, build).await?;
             let task = tasks::get(conn, build.task).await?;
             let slot = builds::slot(conn, build.id).await?;
-            let last = runs::rounds(conn, build.id).await?.into_iter().rfind(|run| run.round < build.round);
-            let resumed = match last.and_then(|run| run.report) {
+            let mut earlier = runs::rounds(conn, build.id).await?;
+            earlier.retain(|earlier| earlier.round < build.round);
+            let gaps = control::gaps(conn, build.started_at, run.started_at).await?;
+            let left = left(engine.parts.settings.build.timeout, earlier.iter(), &gaps).to_std().unwrap_or_default();
+            let resumed = match earlier.pop().and_then(|run| run.report) {
                 Some(report) => Some((report, builds::went_on(conn, build.id).await?)),
                 None => None,
             };
             let sandboxed = fence::holds(engine).await;
-            build_spec(engine, &run, &build, &task, slot, resumed.as_ref(), sandboxed)
+            let mut fenced = build_spec(engine, &run, &build, &task, slot, resumed.as_ref(), sandboxed);
+            if let (Ok(fenced), RunStep::Agent) = (&mut fenced, run.step) {
+                fenced.spec.timeout_secs = supervised(engine, left);
+            }
+            fenced
         }
         RunOwner::Check(check) => {
             let check = checks::get(conn, check).await?;
@@ -151,7 +159,9 @@ fn build_spec<'a>(
             let silence = engine.parts.settings.build.silence;
             spec.silence_secs = Some(silence.max(engine.parts.clock.real(silence)).as_secs_f64());
             let work = if task.spec.kind == TaskKind::Artifact { vec![artifacts] } else { vec![] };
-            let hosts = launch.api_hosts.into_iter().chain(agent.hosts.iter().cloned()).collect();
+            let of_category = engine.parts.settings.isolation.category_hosts.get(&task.spec.category);
+            let configured = agent.hosts.iter().chain(of_category.into_iter().flatten()).cloned();
+            let hosts = launch.api_hosts.into_iter().chain(configured).collect();
             let login = (agent.kind != AgentKind::Command).then(|| agent::login(agent.kind));
             let readable = launch.helper.into_iter().map(|(file, _)| file).chain([prompt]).collect();
             let reach = Reach { work, readable, hosts, login, project, fetches: false };
@@ -264,8 +274,6 @@ fn finish(
         RunStep::Verify | RunStep::VerifyAgain => settings.verify_timeout,
         RunStep::Measure => settings.measure_timeout,
     };
-    // The planner stops a run in time by the bot's clock; the supervisor's limit is for when the bot is not there.
-    let margin = Duration::from_mins(2);
     RunSpec {
         run_id: format!("{}-r{}", unique_home(engine), run.id),
         argv,
@@ -276,11 +284,18 @@ fn finish(
         stderr_path: None,
         log_head_bytes: settings.log_head_bytes,
         log_tail_bytes: settings.log_tail_bytes,
-        timeout_secs: limit.max(engine.parts.clock.real(limit)).saturating_add(margin).as_secs_f64(),
+        timeout_secs: supervised(engine, limit),
         silence_secs: None,
         grace_secs: settings.grace.as_secs_f64(),
         leash: None,
     }
+}
+
+/// A time limit as the supervisor gets it, which counts by what really passes (a suspended machine does not count). The
+/// planner stops a run in time by the bot's clock; this is for when the bot is not there.
+fn supervised(engine: &Engine, limit: Duration) -> f64 {
+    let margin = Duration::from_mins(2);
+    limit.max(engine.parts.clock.real(limit)).saturating_add(margin).as_secs_f64()
 }
 
 /// Run ids have to differ between two bots on one machine: the data folder's path tells them apart.

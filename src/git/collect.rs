@@ -1,6 +1,6 @@
 //! Takes the result of a build out of the folder the agent worked in, as one commit in the vault.
 //!
-//! The build's own `.git` is never opened: the vault's is used over the build's files, with a private index that starts
+//! Git never opens the build's own `.git`: the vault's is used over the build's files, with a private index that starts
 //! as the base commit. So what the agent committed, hid (assume-unchanged, info/exclude), configured or replaced does
 //! not count; only the files that are there do. Untracked files the tree's `.gitignore` names stay out. Attributes in
 //! the tree still convert line endings, as they would for the owner, but name no program, as no driver is configured.
@@ -63,6 +63,10 @@ pub struct Collected {
     pub outward_links: Vec<String>,
     /// Pipes, sockets and devices: never in the commit.
     pub special: Vec<String>,
+    /// The build's `.git` is no folder any more.
+    pub git_replaced: bool,
+    /// Hooks and settings in it by which git would run a program; here it never sees them.
+    pub planted: Vec<String>,
 }
 
 /// Commits the files in `worktree` as they are now onto `base`, into the vault; no ref is set. `exclude` are untracked
@@ -175,6 +179,9 @@ impl Desk<'_> {
             let link = std::fs::read_link(self.worktree.join(OsStr::from_bytes(path))).ok()?;
             Some(link.into_os_string().into_vec())
         };
+        let (clone, planted) = (self.worktree.to_owned(), super::planted::planted);
+        let planted = tokio::task::spawn_blocking(move || planted(&clone)).await;
+        let planted = planted.map_err(|error| self.fail(Fault::Io(error.to_string())))?;
         let outward = stat.links.iter().filter(|link| leads_out(link, read_link));
         Ok(Collected {
             commit,
@@ -185,6 +192,8 @@ impl Desk<'_> {
             nested: shown(sight.nested()),
             bare: shown(sight.bare()),
             special: shown(sight.special()),
+            git_replaced: planted.replaced,
+            planted: planted.names,
         })
     }
 

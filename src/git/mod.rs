@@ -4,8 +4,8 @@
 //! Everything goes through the `git` program, by argv, with a cleared environment, no system or user configuration, an
 //! explicit `GIT_DIR` that is ours, a time limit and bounded output. Overriding single settings is not enough on a
 //! poisoned repository (filters, drivers and includes have names we cannot list), so the rule is stronger:
-//! **no command ever reads configuration an agent could have written.** A build's `.git` is never opened by the host;
-//! the vault's is used over the build's files instead ([`collect`]).
+//! **no command ever reads configuration an agent could have written.** A build's `.git` is never git's on the host;
+//! the vault's is used over the build's files instead ([`collect`]). What an agent planted there is only told (`planted`).
 //!
 //! Left out on purpose: the network (only the file transport is allowed; pushing is the owner's), garbage collection
 //! (refs keep results for ever, and nothing may prune while a build is being collected), submodules and LFS content
@@ -22,6 +22,7 @@ mod land;
 mod owner;
 mod paths;
 mod pick;
+mod planted;
 mod refs;
 mod run;
 mod sha;

@@ -8,6 +8,8 @@ use resvg::usvg::{Options, Tree};
 use resvg::{render, tiny_skia, usvg};
 use skrifa::MetadataProvider;
 use skrifa::instance::{LocationRef, Size};
+use std::io::{self, Write as _};
+use std::process::ExitCode;
 use std::sync::{Arc, LazyLock};
 use unicode_width::UnicodeWidthChar;
 
@@ -38,9 +40,30 @@ static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
     Arc::new(fonts)
 });
 
-/// The timeline as PNG.
-pub fn png(timeline: &Timeline) -> Result<Vec<u8>, ChartError> {
-    let tree = parse(&svg(&drawable(timeline.clone())))?;
+/// The timeline as SVG, every title as the font can show it.
+pub fn drawing(timeline: Timeline) -> String {
+    svg(&drawable(timeline))
+}
+
+/// The body of `overnight draw`: a [`drawing`] on standard input, its PNG on standard output.
+pub fn draw_main() -> ExitCode {
+    let drawn = || {
+        let drawing = io::read_to_string(io::stdin().lock())?;
+        io::stdout().lock().write_all(&png(&drawing)?)?;
+        anyhow::Ok(())
+    };
+    match drawn() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A drawing as PNG.
+fn png(drawing: &str) -> Result<Vec<u8>, ChartError> {
+    let tree = parse(drawing)?;
     let size = tree.size().to_int_size();
     let (width, height) = (size.width(), size.height());
     let mut pixels = tiny_skia::Pixmap::new(width, height).ok_or(ChartError::Size(width, height))?;

@@ -17,7 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use super::record::write_durably;
 
-/// Most bytes one [`read_new`] returns, and most [`last_lines`] looks at.
+/// Most bytes one [`read_new`] returns. Small: what a thread frees its allocator keeps.
+const PIECE: u64 = 64 * 1024;
+/// Most bytes [`last_lines`] looks at.
 const WINDOW: u64 = 256 * 1024;
 
 /// Where the joined log has its gap.
@@ -60,8 +62,10 @@ impl Piece {
         let mut file = File::open(&self.path)?;
         let skip = position - self.start;
         file.seek(SeekFrom::Start(self.file_offset + skip))?;
-        let mut bytes = Vec::new();
-        file.take(limit.min(self.len - skip)).read_to_end(&mut bytes)?;
+        let length = limit.min(self.len - skip);
+        // One more than there is, so that reading to the end needs no larger buffer.
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
+        file.take(length).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 }
@@ -90,7 +94,7 @@ fn with_suffix(log: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Reads output from `position` on, at most 256 KiB.
+/// Reads output from `position` on, at most 64 KiB.
 ///
 /// Returns the bytes and the position to go on from; no bytes and the same position when there is nothing new yet, also
 /// when there is no log yet. If bytes at `position` were dropped it goes on after the gap: the answer then begins with
@@ -109,7 +113,7 @@ pub fn read_new(log_path: &Path, position: u64) -> io::Result<(Vec<u8>, u64)> {
         if piece.start > position && gap_seen.replace(piece.start) != Some(piece.start) {
             continue;
         }
-        match piece.read(position.max(piece.start), WINDOW) {
+        match piece.read(position.max(piece.start), PIECE) {
             Ok(bytes) if joined == cut_path(log_path).exists() => {
                 return Ok(after_gap(bytes, position, piece.start));
             }

@@ -136,6 +136,9 @@ pub struct RunEnd {
     pub started_elapsed_ms: u64,
     /// Processes other than the command itself that had to be killed.
     pub leftovers: u64,
+    /// Whether we asked it to end, and something of it was still there when its time for that was over.
+    #[serde(default)]
+    pub forced: bool,
     /// Bytes of output the run produced, as far as they were read.
     pub log_bytes_total: u64,
     /// Bytes of it that were not kept.
@@ -152,6 +155,9 @@ pub struct RunEnd {
     /// Processes the kernel killed because the leash's memory was used up, where a control group told.
     #[serde(default)]
     pub out_of_memory: u64,
+    /// How often it was refused one more process or thread, where a control group told.
+    #[serde(default)]
+    pub refused_processes: u64,
 }
 
 impl RunEnd {
@@ -165,12 +171,14 @@ impl RunEnd {
             error: None,
             started_elapsed_ms: 0,
             leftovers: 0,
+            forced: false,
             log_bytes_total: 0,
             log_bytes_dropped: 0,
             held: None,
             refused_hosts: Vec::new(),
             refused: 0,
             out_of_memory: 0,
+            refused_processes: 0,
         }
     }
 

@@ -121,15 +121,18 @@ fn run(
         Ok(_) => run.watch(since.checked_add(seconds(spec.timeout_secs)), spec.silence_secs.map(seconds)),
         Err(error) => Cause::Broken(format!("no thread to wait for the command: {error}")),
     };
+    let mut forced = false;
     if matches!(cause, Cause::Exited) {
         run.wait_empty(SETTLE);
     } else {
         // A guard above a sandbox would end it at once, and with it the time for a clean end.
         tree::terminate(run.scope(), leash.is_some_and(|leash| leash.stays).then_some(child));
         run.wait_empty(seconds(spec.grace_secs));
+        forced = !run.empty;
     }
     let swept = run.sweep();
     let mut end = run.end(cause, &swept);
+    end.forced = forced;
     end.started_elapsed_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
     end
 }
@@ -303,6 +306,7 @@ pub(super) fn sweep_lost(dir: &RunDir) -> Result<RunEnd, RunnerError> {
     let leftovers = killed.len() as u64;
     let mut end = RunEnd { leftovers, held: started.held, ..RunEnd::bare(End::Lost) };
     end.out_of_memory = groups.out_of_memory();
+    end.refused_processes = groups.refused_processes();
     for path in [Some(&started.log_path), started.stderr_path.as_ref()].into_iter().flatten() {
         match log::join(path, started.log_tail_bytes, 0) {
             Ok(held) => {

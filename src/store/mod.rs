@@ -100,6 +100,8 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .pragma("fullfsync", "1")
+            // In KiB, for each connection: the database is small, and this process stays so.
+            .pragma("cache_size", "-512")
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(15))
             .optimize_on_close(true, None);

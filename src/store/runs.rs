@@ -1,9 +1,12 @@
 //! Runs: supervised commands. A row is written before a run is launched and says which folder is its own.
 
-use super::{Conn, StoreError, expect_one, from_json_opt, ms, small, time, time_opt, to_json, word, word_opt};
+use super::{
+    Conn, StoreError, expect_one, from_json, from_json_opt, ms, small, time, time_opt, to_json, word, word_opt,
+};
 use crate::domain::agent::AgentReport;
 use crate::domain::build::{Run, RunEnding, RunOwner, RunStep, StopReason, TestCounts};
-use crate::domain::id::{BuildId, CheckId, RunId};
+use crate::domain::id::{BuildId, CheckId, RunId, SessionId, TaskId};
+use crate::domain::incident::{Incident, IncidentFact};
 use chrono::{DateTime, Utc};
 
 struct Row {
@@ -174,16 +177,19 @@ pub struct Ended {
     pub measured: Option<f64>,
     /// What was understood of an agent's output.
     pub report: Option<AgentReport>,
+    /// What was ended, refused or cut.
+    pub incidents: Vec<Incident>,
 }
 
 /// Records a run's end, once.
 pub async fn end(conn: &mut Conn, id: RunId, seen: &Ended, now: DateTime<Utc>) -> Result<(), StoreError> {
     let (ending, counts, now) = (to_json(&seen.ending)?, seen.counts.as_ref().map(to_json).transpose()?, ms(now));
     let report = seen.report.as_ref().map(to_json).transpose()?;
+    let incidents = to_json(&seen.incidents)?;
     let elapsed = i64::try_from(seen.elapsed_ms).unwrap_or(i64::MAX);
     let result = sqlx::query!(
-        "UPDATE run SET ended_at = ?, ending = ?, elapsed_ms = ?, leftovers = ?, counts = ?, measured = ?, report = ? \
-         WHERE id = ? AND ended_at IS NULL",
+        "UPDATE run SET ended_at = ?, ending = ?, elapsed_ms = ?, leftovers = ?, counts = ?, measured = ?, report = ?, \
+         incidents = ? WHERE id = ? AND ended_at IS NULL",
         now,
         ending,
         elapsed,
@@ -191,9 +197,33 @@ pub async fn end(conn: &mut Conn, id: RunId, seen: &Ended, now: DateTime<Utc>) -
         counts,
         seen.measured,
         report,
+        incidents,
         id.0
     )
     .execute(conn)
     .await?;
     expect_one(&result, "the run")
+}
+
+/// What was ended, refused or cut in a session's runs, in their order.
+pub async fn incidents(conn: &mut Conn, session: SessionId) -> Result<Vec<IncidentFact>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT run.step, run.incidents, COALESCE(build.task_id, judged.task_id) AS "task: i64", NULLIF(checks.project, '') AS "project: String"
+           FROM run
+           LEFT JOIN build ON run.owner_kind = 'build' AND build.id = run.owner_id
+           LEFT JOIN checks ON run.owner_kind = 'check' AND checks.id = run.owner_id
+           LEFT JOIN build AS judged ON judged.id = checks.build_id
+           WHERE run.incidents <> '[]' AND ?1 IN (build.session_id, checks.session_id) ORDER BY run.id"#,
+        session.0
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut all = Vec::new();
+    for row in rows {
+        let step = word(&row.step)?;
+        for incident in from_json::<Vec<Incident>>(&row.incidents)? {
+            all.push(IncidentFact { task: row.task.map(TaskId), project: row.project.clone(), step, incident });
+        }
+    }
+    Ok(all)
 }

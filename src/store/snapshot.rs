@@ -35,6 +35,11 @@ pub async fn load(
     for session in &sessions {
         spent.insert(session.id, builds::used_in(conn, session.id).await?);
     }
+    let runs = runs::current(conn).await?;
+    let gaps = match runs.iter().map(|run| run.started_at).min() {
+        Some(first) => control::gaps(conn, first, now).await?,
+        None => vec![],
+    };
     Ok(Snapshot {
         settings: Arc::clone(settings),
         installed_at: control::read_installed_at(conn).await?,
@@ -48,7 +53,8 @@ pub async fn load(
         approvals: approvals::in_force(conn).await?,
         builds: builds::open(conn).await?,
         checks: checks::current(conn).await?,
-        runs: runs::current(conn).await?,
+        runs,
+        gaps,
         ships: ships::open(conn).await?,
         sample_due: last.map_or(now, |at| at + every),
         samples: samples.into_iter().filter(|sample| sample.at <= now).collect(),

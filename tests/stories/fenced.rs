@@ -70,3 +70,24 @@ async fn a_check_is_on_the_leash_too() {
     o.reads_all();
     o.finish().await;
 }
+
+/// The same connection for two tasks, of which one is of a category with that host.
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_category_may_reach_hosts_of_its_own_and_the_others_may_not() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let line = format!("category_hosts = {{ bug_fix = [\"127.0.0.1:{port}\"] }}");
+    let mut o = Stage::new(On::Phone).held().set("isolation", &line).start("2026-03-14 21:58").await;
+    o.notes_say("port", &port.to_string());
+    o.says("/queue add Speed up the cache | 2h | perf | app | details: agent_connects").await;
+    o.says("/queue add Fix the names | 1h | bug | app | details: agent_connects").await;
+    o.advance_to("07:00").await;
+    for task in [1, 2] {
+        assert_eq!(o.outcomes(task).await, [Some(Outcome::Verified)], "#{task}: {}", o.tail().await);
+        assert_eq!(o.build_of(task).await.loose, None);
+    }
+    assert_eq!((o.note("connected-1"), o.note("connected-2").is_some()), (None, true));
+    o.reads_all();
+    o.finish().await;
+}

@@ -9,6 +9,7 @@ use std::time::Duration;
 both!(
     an_artifact_is_kept_and_checked,
     an_action_runs_exactly_what_was_approved_and_only_once,
+    an_action_gets_the_variables_its_project_names_and_no_others,
     a_failed_action_is_never_repeated,
     a_lost_action_may_have_happened,
 );
@@ -48,6 +49,36 @@ async fn an_action_runs_exactly_what_was_approved_and_only_once(stage: Stage) {
     o.advance_to("2026-03-16 07:00").await;
     o.expect("🌅").await;
     assert_eq!(o.beside("posted").unwrap().lines().count(), 2, "one tap is one run");
+    o.finish().await;
+}
+
+async fn an_action_gets_the_variables_its_project_names_and_no_others(stage: Stage) {
+    let stage = stage.with("env_pass = [\"DEPLOY_TOKEN\"]\nenv = { DEPLOY_TO = \"staging\" }");
+    let stage = stage.cli_with("claude", "claude", "env_pass = [\"AGENT_TOKEN\"]");
+    let stage = stage.variable("DEPLOY_TOKEN", "canary-deploy").variable("AGENT_TOKEN", "canary-agent");
+    let stage = stage.variable("ANTHROPIC_API_KEY", "canary-model").variable("OTHER", "canary-other");
+    let mut o = stage.start("2026-03-14 22:50").await;
+    let script = o.writes("deploy.sh", "env > \"$(dirname \"$0\")/$1\"");
+    for (task, words) in [(1, "| app | ! sh @ with"), (2, "| ! sh @ without")] {
+        let words = words.replace('@', &script);
+        let card = o.asks(&format!("/queue add Deploy part {task} | action {words}"), &format!("🔒 #{task}")).await;
+        o.taps(&card, "Approve").await;
+        o.expect("is approved").await;
+    }
+    o.advance_to("07:00").await;
+    o.expect("🌅 2 ready").await;
+    let names = |file: &str| {
+        let text = o.beside(file).unwrap();
+        assert_eq!(text.contains("canary-deploy"), file == "with", "{text}");
+        let names = text.lines().filter_map(|line| Some(line.split_once('=')?.0.to_owned()));
+        // What the shell adds by itself.
+        let mut names: Vec<_> =
+            names.filter(|name| !["PWD", "OLDPWD", "SHLVL", "_"].contains(&name.as_str())).collect();
+        names.sort();
+        names.join(" ")
+    };
+    assert_eq!(names("with"), "DEPLOY_TO DEPLOY_TOKEN HOME OVERNIGHT_PROJECT OVERNIGHT_RUN PATH TERM TMPDIR");
+    assert_eq!(names("without"), "HOME OVERNIGHT_RUN PATH TERM TMPDIR");
     o.finish().await;
 }
 

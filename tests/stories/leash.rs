@@ -11,6 +11,7 @@ mod stage;
 
 use overnight::runner::leash::{Bound, Files, Kill, Leash, Mechanisms, Network};
 use overnight::runner::{End, Seen};
+pub(crate) use stage::groups_are_writable;
 use stage::{COMBINATIONS, Stage, each};
 
 #[test]
@@ -28,7 +29,7 @@ fn what_holds_is_said_as_it_is() {
         };
         assert_eq!((held.files, held.sandboxed()), (files, files != Files::None));
         assert_eq!(held.gaps.iter().any(|gap| gap == "files are open"), files == Files::None);
-        if mode.cgroup && stage::groups_are_writable() {
+        if mode.cgroup && groups_are_writable() {
             assert_eq!(held.kill, Kill::Cgroup);
             assert!(matches!(held.memory, Bound::CgroupV1 | Bound::CgroupV2), "{held:?}");
             assert!(matches!(held.processes, Bound::CgroupV1 | Bound::CgroupV2), "{held:?}");

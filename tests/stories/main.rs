@@ -20,6 +20,8 @@ mod git;
 mod harness;
 mod health;
 mod host;
+#[cfg(target_os = "linux")]
+mod hostile;
 mod init;
 mod input;
 mod kinds;

@@ -135,6 +135,7 @@ fn step(world: &mut World) -> Result<DateTime<Utc>, String> {
             return Err("the same state gives two plans".into());
         }
         if planned.actions.is_empty() {
+            rules::in_time(world)?;
             let (wake, why) = planned.next_wake;
             return if wake > now {
                 Ok(wake)

@@ -334,3 +334,41 @@ async fn a_parked_build_can_be_stopped_and_keeps_what_it_has() {
     o.reads_all();
     o.finish().await;
 }
+
+#[tokio::test]
+async fn a_builds_time_is_what_it_works_over_all_rounds_and_waiting_is_none() {
+    let mut o = claude(Stage::new(On::Phone)).set("build", "timeout = \"1h\"").start("2026-03-14 21:58").await;
+    resets(&o, "2026-03-15 03:30");
+    o.says("/queue add Speed up the cache | 2h | perf | app | claude | details: claude_limited claude_slow").await;
+    o.advance_to("23:50").await;
+    o.releases(1).await;
+    assert_eq!(o.build_of(1).await.step, BuildStep::Parked, "after forty minutes");
+    // More than its hour later it goes on, with the twenty minutes that are left.
+    o.advance_to("2026-03-15 03:49").await;
+    assert_eq!((o.building().await, rounds(&o, 1).len()), (vec![1], 2), "{}", o.tail().await);
+    o.advance_to("2026-03-15 03:51").await;
+    assert_eq!(o.outcomes(1).await, [Some(Outcome::TimedOut)], "{}", o.tail().await);
+    let build = o.build_of(1).await;
+    assert!(o.files("app", &build).contains(&"half-1.txt".to_owned()), "what it has done is kept");
+    assert_eq!((build.attempt, build.waited.num_minutes()), (1, 220));
+    o.advance_to("07:00").await;
+    o.reads_all();
+    o.finish().await;
+}
+
+#[tokio::test]
+async fn a_machine_that_slept_takes_nothing_of_a_builds_time() {
+    let mut o = claude(Stage::new(On::Phone)).set("build", "timeout = \"1h\"").start("2026-03-14 21:58").await;
+    o.says("/queue add Speed up the cache | 2h | perf | app | claude | details: claude_slow").await;
+    o.advance_to("23:40").await;
+    // The lid is closed for two hours.
+    o.clock_is_set_to("2026-03-15 01:40").await;
+    assert_eq!(o.building().await, [1], "{}", o.tail().await);
+    o.advance_to("02:08").await;
+    assert_eq!(o.building().await, [1], "{}", o.tail().await);
+    o.advance_to("02:12").await;
+    assert_eq!(o.outcomes(1).await, [Some(Outcome::TimedOut)], "{}", o.tail().await);
+    o.advance_to("07:00").await;
+    o.reads_all();
+    o.finish().await;
+}

@@ -311,3 +311,55 @@ async fn a_database_from_before_results_were_shipped_keeps_builds_and_operations
     sqlx::raw_sql(ship).execute(&mut *tx).await.unwrap();
     assert!(sqlx::raw_sql(ship).execute(&mut *tx).await.is_err());
 }
+
+/// A run that had ended before anything but its end was told of it.
+#[tokio::test]
+async fn a_database_from_before_incidents_were_told_keeps_its_runs() {
+    use overnight::store::runs;
+    use sqlx::Connection;
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join(overnight::store::FILE);
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let mut old = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let mut before = sqlx::migrate!();
+    before.migrations = before.migrations.iter().take(3).cloned().collect();
+    before.run(&mut old).await.unwrap();
+    sqlx::raw_sql(
+        "INSERT INTO task (id, title, details, kind, category, priority, estimate_minutes, command, state, revision, source,
+             created_at) VALUES (7, 'Build a dashboard', '', 'code', 'bug_fix', 'HIGH', 60, '[]', 'open', 2, 'owner', 5);
+         INSERT INTO session (id, kind, date, phase, started_at, patterns_at, spawn_at, spawn_until, brief_at)
+             VALUES (1, 'nightly', '2026-03-14', 'building', 1, 2, 3, 4, 5);
+         INSERT INTO build (id, task_id, session_id, attempt, slot, step, started_at, step_at)
+             VALUES (3, 7, 1, 1, 0, 'checking', 10, 20);
+         INSERT INTO checks (id, session_id, project, commit_sha, purpose, build_id, step, step_at)
+             VALUES (5, 1, 'app', 'abc', 'result', 3, 'verifying', 30);
+         INSERT INTO run (id, owner_kind, owner_id, step, started_at, ended_at, ending, leftovers, log_path) VALUES
+             (4, 'build', 3, 'agent', 20, 30, '{\"end\":\"exited\",\"code\":0}', 2, '/l');
+         INSERT INTO run (id, owner_kind, owner_id, step, started_at, log_path) VALUES (6, 'check', 5, 'verify', 40, '/m');",
+    )
+    .execute(&mut old)
+    .await
+    .unwrap();
+    old.close().await.unwrap();
+    let store = Store::open(home.path()).await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    let session = overnight::domain::id::SessionId(1);
+    assert_eq!(runs::incidents(&mut tx, session).await.unwrap(), [], "nobody knows more of it");
+    let kept = runs::current(&mut tx).await.unwrap();
+    assert_eq!((kept.len(), kept[0].ending().is_some(), kept[1].ending().is_some()), (2, true, false));
+    // The one that runs on is told of like any other.
+    let incident = overnight::domain::incident::Incident::Forced;
+    let seen = runs::Ended {
+        ending: overnight::domain::build::RunEnding::TimedOut,
+        elapsed_ms: 5,
+        leftovers: 0,
+        counts: None,
+        measured: None,
+        report: None,
+        incidents: vec![incident.clone()],
+    };
+    runs::end(&mut tx, kept[1].id, &seen, kept[1].started_at).await.unwrap();
+    let told = runs::incidents(&mut tx, session).await.unwrap();
+    assert_eq!((told.len(), told[0].task, told[0].project.as_deref()), (1, Some(TaskId(7)), Some("app")));
+    assert_eq!((told[0].whose(), &told[0].incident), ("#7".to_owned(), &incident));
+}

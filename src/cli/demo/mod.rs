@@ -74,8 +74,8 @@ pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let outside = Outside {
         clock: Arc::clone(&clock),
         probe: Some(Arc::new(machine(night.start)) as Arc<dyn Probe>),
-        exe: std::env::current_exe().context("can't find the path of this program")?,
         home_chat: "terminal".into(),
+        ..Outside::real(&config)?
     };
     let engine = app::engine(&config, outside).await?;
     let _log = super::run::log_to_file(&engine, &config.log_level)?;

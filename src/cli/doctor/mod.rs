@@ -8,6 +8,7 @@
 mod isolation;
 mod last_night;
 mod machine;
+mod packages;
 mod projects;
 mod service;
 mod store;

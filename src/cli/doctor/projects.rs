@@ -1,6 +1,7 @@
 //! Projects and agents, in the service's environment; and what a crash left in the vaults.
 
 use super::Findings;
+use super::packages;
 use super::service::Service;
 use crate::app::OnlyOne;
 use crate::cli::agents::known::{Login, keys, look_for, of_kind, of_program};
@@ -51,6 +52,9 @@ pub(super) async fn look(config: &Config, service: &Service, findings: &mut Find
     let git = git.with_timeout(Duration::from_mins(1));
     for project in &settings.projects {
         one(project, &git, service, findings).await;
+        if let Some(home) = config.child_env(&[]).get("HOME") {
+            packages::look(project, &settings.isolation, Path::new(home), findings);
+        }
     }
 }
 

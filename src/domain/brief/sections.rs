@@ -266,7 +266,7 @@ fn loose(facts: &NightFacts) -> Vec<String> {
             None => lines.push((why.to_owned(), vec![task])),
         }
     }
-    lines.into_iter().map(|(why, tasks)| format!("{} ran {}", list(&tasks, 6), plain(&why, 200))).collect()
+    lines.into_iter().map(|(why, tasks)| format!("{} ran {}", list(&tasks, 6), plain(&why, 400))).collect()
 }
 
 /// Hosts that builds tried to reach and may not.
@@ -283,6 +283,21 @@ fn refused(facts: &NightFacts) -> Vec<String> {
         lines.extend(line.filter(|line| !lines.contains(line)));
     }
     lines
+}
+
+/// What was ended or cut, a line a task; hosts that checks were kept from among it.
+fn incidents(facts: &NightFacts) -> Vec<String> {
+    let mut lines: Vec<(String, Vec<String>)> = vec![];
+    for fact in &facts.incidents {
+        let (whose, words) = (fact.whose(), fact.words());
+        match lines.iter_mut().find(|(known, _)| *known == whose) {
+            Some((_, said)) if said.contains(&words) => {}
+            Some((_, said)) => said.push(words),
+            None => lines.push((whose, vec![words])),
+        }
+    }
+    let line = |(whose, said): (String, Vec<String>)| format!("{whose}: {}", said.join("; "));
+    lines.into_iter().map(line).collect()
 }
 
 /// What agents used, of those that say so.
@@ -314,6 +329,7 @@ fn notes(night: &Night<'_>) -> Vec<Item> {
     }
     lines.extend(loose(facts).into_iter().map(|line| ("🔓", line)));
     lines.extend(refused(facts).into_iter().map(|line| ("🚧", line)));
+    lines.extend(incidents(facts).into_iter().map(|line| ("🛡️", line)));
     lines.extend(used(facts).map(|used| ("🪙", used)));
     lines.extend(facts.capped.as_deref().map(|cap| ("🪙", format!("Nothing more was begun: {cap}"))));
     if facts.stopped_by_owner {

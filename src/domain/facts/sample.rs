@@ -142,6 +142,7 @@ pub(crate) fn empty_night() -> NightFacts {
         missed_dates: vec![],
         started_late_minutes: None,
         stopped_by_owner: false,
+        incidents: vec![],
         finished_since: vec![],
     }
 }

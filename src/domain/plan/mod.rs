@@ -33,6 +33,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// From when until when there was no sign of life.
+pub type Gap = (DateTime<Utc>, DateTime<Utc>);
+
 /// Everything the planner looks at.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
@@ -69,6 +72,8 @@ pub struct Snapshot {
     pub samples: Vec<Sample>,
     /// When the next sample is due.
     pub sample_due: DateTime<Utc>,
+    /// Times without a sign of life, as far as runs above were under way.
+    pub gaps: Vec<Gap>,
     /// Throttle events that have not ended.
     pub throttles: Vec<OpenThrottle>,
     /// Why no build may begin on this machine: the sandbox its owner insists on does not hold.

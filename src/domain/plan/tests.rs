@@ -67,6 +67,7 @@ fn quiet(now: DateTime<Utc>) -> Snapshot {
         ships: Vec::new(),
         samples: vec![sample(now, 50)],
         sample_due: now + TimeDelta::seconds(30),
+        gaps: Vec::new(),
         throttles: Vec::new(),
         barred: None,
         providers: Vec::new(),

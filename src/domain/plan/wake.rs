@@ -22,7 +22,7 @@ pub(super) fn next(world: &Snapshot, last_night: NaiveDate, now: DateTime<Utc>) 
     }
     wakes.extend(ships::wake(world).map(|at| (at, "a ship that waits is tried again")));
     for run in &world.runs {
-        wakes.extend(runs::deadline(world, run).map(|at| (at, "a run reaches its time limit")));
+        wakes.extend(runs::deadline(world, run, now).map(|at| (at, "a run reaches its time limit")));
     }
     wakes
         .into_iter()

@@ -1,5 +1,7 @@
 //! What builds may reach and how much they may use.
 
+use crate::domain::category::Category;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Section `[isolation]`.
@@ -17,6 +19,8 @@ pub struct Isolation {
     pub network: NetworkRule,
     /// Hosts that builds may reach besides their agent's, such as package registries; not where the network is closed.
     pub hosts: Vec<String>,
+    /// Hosts that agents may reach besides for tasks of one category.
+    pub category_hosts: BTreeMap<Category, Vec<String>>,
 }
 
 impl Default for Isolation {
@@ -28,6 +32,7 @@ impl Default for Isolation {
             readable: Vec::new(),
             network: NetworkRule::Agents,
             hosts: Vec::new(),
+            category_hosts: BTreeMap::new(),
         }
     }
 }

@@ -47,7 +47,7 @@ impl Reader for Go {
         let whole = self.pending.is_empty();
         Some(Found {
             passed: (whole && self.passed > 0).then_some(self.passed),
-            failed: u32::try_from(failing.len()).ok().filter(|_| whole),
+            failed: u32::try_from(failing.len()).ok().filter(|_| whole && !self.names.more),
             failing,
         })
     }

@@ -1,6 +1,6 @@
 //! TAP (the Test Anything Protocol, versions 12 to 14) and node's test runner, which prints TAP or its own `spec` form.
 
-use super::{Found, Reader, short};
+use super::{Found, Reader, remember, short};
 use std::collections::BTreeSet;
 
 /// Plain TAP counts its top level; node's summary (`# pass 3`, `ℹ pass 3`) counts single tests and wins where it stands.
@@ -68,10 +68,10 @@ impl Tap {
             self.passed = self.passed.saturating_add(u32::from(top && !skipped));
         } else if !skipped {
             let name = short(description(name));
-            self.any.insert(name.clone());
+            remember(&mut self.any, name.clone());
             if top {
                 self.failed = self.failed.saturating_add(1);
-                self.top.insert(name.clone());
+                remember(&mut self.top, name.clone());
             }
             self.last_failed = Some(name);
         }
@@ -84,7 +84,7 @@ impl Tap {
         }
         if let Some(name) = line.strip_prefix("✖ ") {
             if self.listing {
-                self.any.insert(short(name.rsplit_once(" (").map_or(name, |(name, _)| name)));
+                remember(&mut self.any, short(name.rsplit_once(" (").map_or(name, |(name, _)| name)));
             }
             return true;
         }

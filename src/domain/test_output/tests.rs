@@ -5,6 +5,13 @@ use crate::domain::build::{Outcome, TestsVerdict, Verdict};
 use crate::domain::settings::Better;
 use proptest::prelude::*;
 
+fn read_counts(output: &str) -> TestCounts {
+    let mut reader = OutputReader::default();
+    // In pieces, as it is read from a log.
+    output.as_bytes().chunks(97).for_each(|piece| reader.push(piece));
+    reader.finish()
+}
+
 fn counts(passed: Option<u32>, failed: Option<u32>, failing: &[&str]) -> TestCounts {
     TestCounts { passed, failed, failing: failing.iter().map(|n| (*n).to_string()).collect() }
 }
@@ -273,9 +280,25 @@ fn what_is_cut_off_gives_no_counts() {
         "running 3 tests\ntest a ... ok\ntest b ... FAILED\nerror: process didn't exit successfully (signal: 11)";
     assert_eq!(read_counts(crashed), counts(None, None, &["b"]));
     assert_eq!(read_counts("1..4\nok 1 - a\nnot ok 2 - b\n"), counts(None, None, &["b"]));
-    let long = format!("{}\n{CARGO}", "x".repeat(limits::OUTPUT_BYTES));
-    let read = read_counts(&long);
-    assert_eq!((read.passed, read.failed, read.failing.len()), (None, None, 3));
+    let mut reader = OutputReader::default();
+    reader.push(CARGO.as_bytes());
+    reader.push(b"a line that lost its ");
+    reader.gap();
+    reader.push(b"test tests::late ... FAILED\n");
+    let read = reader.finish();
+    assert_eq!((read.passed, read.failed, read.failing.len()), (None, None, 4));
+}
+
+#[test]
+fn what_is_remembered_of_an_endless_list_of_tests_is_bounded() {
+    let mut reader = OutputReader::default();
+    reader.push(b"1..400000\n");
+    for n in 0..400_000 {
+        reader.push(format!("not ok {n} - it is broken in way {n}\n").as_bytes());
+    }
+    assert!(reader.taken < limits::TAKEN_BYTES + limits::LINE_BYTES + limits::LINE_COSTS);
+    let read = reader.finish();
+    assert_eq!((read.passed, read.failed, read.failing.len()), (None, None, limits::NAMES));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::domain::risk;
 use crate::domain::session::Session;
 use crate::domain::settings::AgentKind;
 use crate::domain::task::{Task, TaskKind};
+use crate::domain::words::list;
 use crate::engine::home::build_refs;
 use crate::engine::spec::agent_of;
 use crate::engine::{Engine, failpoint};
@@ -122,6 +123,12 @@ async fn done(engine: &Engine, operation: i64) -> Result<(), StoreError> {
 fn change(collected: &git::Collected, secrets: &[String]) -> Change {
     let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
     let mut flags = Vec::new();
+    if collected.git_replaced {
+        flags.push("its .git was replaced, and not used".to_owned());
+    }
+    if !collected.planted.is_empty() {
+        flags.push(format!("programs named in its .git, none was run: {}", list(&collected.planted, 3)));
+    }
     let mut flag = |what: &str, paths: &[String]| {
         flags.extend(paths.iter().take(5).map(|path| format!("{what}: {path}")));
     };

@@ -59,7 +59,7 @@ fn inside(timeline: &Timeline) {
 
 #[test]
 fn the_picture_has_its_size_and_shows_something() {
-    let bytes = png(&Timeline::of(&full_night())).unwrap();
+    let bytes = png(&drawing(Timeline::of(&full_night()))).unwrap();
     assert!(bytes.len() < 400_000, "{} bytes", bytes.len());
     let pixels = tiny_skia::Pixmap::decode_png(&bytes).unwrap();
     assert_eq!(pixels.width(), 1080);
@@ -69,7 +69,7 @@ fn the_picture_has_its_size_and_shows_something() {
     colours.sort_unstable();
     colours.dedup();
     assert!(colours.len() > 100, "{} colours", colours.len());
-    assert_eq!(png(&Timeline::of(&full_night())).unwrap(), bytes, "the same night is the same picture");
+    assert_eq!(png(&drawing(Timeline::of(&full_night()))).unwrap(), bytes, "the same night is the same picture");
 }
 
 fn packed(pixel: tiny_skia::PremultipliedColorU8) -> u32 {
@@ -90,7 +90,7 @@ fn every_night_makes_a_picture() {
     for (name, facts) in nights {
         let timeline = Timeline::of(&facts);
         inside(&drawable(timeline.clone()));
-        let bytes = png(&timeline).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let bytes = png(&drawing(timeline.clone())).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(bytes.len() < 1_000_000, "{name}: {} bytes", bytes.len());
     }
 }

@@ -43,6 +43,10 @@ impl Groups {
         0
     }
 
+    pub(crate) fn refused_processes(&self) -> u64 {
+        0
+    }
+
     pub(crate) fn remove(&self, _end: &mut RunEnd) {}
 
     pub(crate) fn folders(&self) -> &[PathBuf] {
@@ -121,6 +125,7 @@ impl Fastened {
     pub(crate) fn tell(&self, end: &mut RunEnd) {
         end.held = Some(self.held.clone());
         end.out_of_memory = self.groups.out_of_memory();
+        end.refused_processes = self.groups.refused_processes();
         if let Some(proxy) = &self.proxy {
             proxy.tell(end);
         }

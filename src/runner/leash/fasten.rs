@@ -237,6 +237,7 @@ impl Fastened {
     pub(crate) fn tell(&self, end: &mut RunEnd) {
         end.held = Some(self.held.clone());
         end.out_of_memory = self.groups.out_of_memory();
+        end.refused_processes = self.groups.refused_processes();
         if let Some(proxy) = &self.proxy {
             proxy.tell(end);
         }

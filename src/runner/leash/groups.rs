@@ -156,6 +156,15 @@ impl Groups {
         self.folders.iter().filter_map(count).sum()
     }
 
+    /// How often the kernel refused one more process or thread.
+    pub(crate) fn refused_processes(&self) -> u64 {
+        let count = |group: &PathBuf| {
+            let events = fs::read_to_string(group.join("pids.events")).ok()?;
+            events.lines().find_map(|line| line.strip_prefix("max "))?.trim().parse::<u64>().ok()
+        };
+        self.folders.iter().filter_map(count).sum()
+    }
+
     /// Removes them; kills what is still in them. What could not be removed is named in `end`.
     pub(crate) fn remove(&self, end: &mut RunEnd) {
         let left = self.try_remove();

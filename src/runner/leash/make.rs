@@ -97,15 +97,28 @@ pub fn leash(
             NetworkRule::Agents if !hosts.is_empty() => Network::Hosts(hosts.into_iter().collect()),
             NetworkRule::Agents | NetworkRule::Closed => Network::Closed,
         },
-        memory_bytes: isolation
-            .memory_gb
-            .map(|gigabytes| std::time::Duration::from_secs_f64(gigabytes).as_nanos())
-            .and_then(|bytes| u64::try_from(bytes).ok())
-            .or_else(|| folders.memory.map(|bytes| bytes / 4 * 3)),
+        memory_bytes: memory(isolation, folders.memory),
         processes: Some(isolation.processes),
         mode,
         strict: matches!(isolation.sandbox, Sandbox::Bwrap | Sandbox::Landlock),
     }
+}
+
+/// The leash of one run whose owner wants no sandbox: only how much it may use is bounded.
+pub fn unsandboxed(isolation: &Isolation, memory_here: Option<u64>) -> Leash {
+    Leash {
+        network: Network::Open,
+        memory_bytes: memory(isolation, memory_here),
+        processes: Some(isolation.processes),
+        mode: Mechanisms { cgroup: true, ..Mechanisms::NONE },
+        ..Leash::default()
+    }
+}
+
+/// Bytes of memory a build may use, of what this machine has.
+fn memory(isolation: &Isolation, here: Option<u64>) -> Option<u64> {
+    let asked = isolation.memory_gb.map(|gigabytes| std::time::Duration::from_secs_f64(gigabytes).as_nanos());
+    asked.and_then(|bytes| u64::try_from(bytes).ok()).or_else(|| here.map(|bytes| bytes / 4 * 3))
 }
 
 #[cfg(test)]

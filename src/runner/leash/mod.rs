@@ -56,7 +56,7 @@ pub use elsewhere::enter_main;
 pub(crate) use elsewhere::{Fastened, Groups, LastWords, Listener, fasten};
 #[cfg(target_os = "linux")]
 pub use enter::enter_main;
-pub use make::{Folders, leash, tool_environment, tools};
+pub use make::{Folders, leash, tool_environment, tools, unsandboxed};
 #[cfg(target_os = "linux")]
 pub(crate) use {
     control::{LastWords, Listener},
@@ -128,6 +128,17 @@ impl Mechanisms {
     pub const ALL: Self = Self { bwrap: true, landlock: true, cgroup: true, sandbox_exec: true };
     /// Nothing: only resource limits.
     pub const NONE: Self = Self { bwrap: false, landlock: false, cgroup: false, sandbox_exec: false };
+
+    /// What both allow.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            bwrap: self.bwrap && other.bwrap,
+            landlock: self.landlock && other.landlock,
+            cgroup: self.cgroup && other.cgroup,
+            sandbox_exec: self.sandbox_exec && other.sandbox_exec,
+        }
+    }
 }
 
 impl Default for Mechanisms {

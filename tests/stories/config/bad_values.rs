@@ -36,6 +36,14 @@ const BAD: &[(&str, [&str; 3])] = &[
     ("[isolation]\nprocesses = 1", ["isolation.processes", "= 1 ", "from 16"]),
     ("[isolation]\nreadable = [\"tools\"]", ["isolation.readable[0]", "\"tools\"", "absolute path"]),
     ("[isolation]\nnetwork = \"some\"", ["isolation.network", "\"some\"", "\"closed\""]),
+    (
+        "[isolation]\ncategory_hosts = { feature = [] }",
+        ["isolation.category_hosts.feature", "no known key", "new_feature"],
+    ),
+    (
+        "[isolation]\ncategory_hosts = { bug_fix = [\"a b\"] }",
+        ["isolation.category_hosts.bug_fix[0]", "\"a b\"", "*.example.com"],
+    ),
     ("[isolation]\nhosts = [\"https://a.example\"]", ["isolation.hosts[0]", "\"https://a.example\"", "*.example.com"]),
     ("[owner]\nsenders = [\"@ross\"]", ["owner.senders[0]", "\"@ross\"", "platform:id"]),
     ("[telegram]\napprovers = [\"@kim\"]", ["telegram.approvers[0]", "\"@kim\"", "never an @name"]),

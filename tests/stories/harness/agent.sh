@@ -32,6 +32,10 @@ if is agent_pries; then
         try "has a secret in its own" "env | grep -q canary"
     } > "$STAGE/pried"
 fi
+if is agent_connects; then
+    python3 -c 'import socket, sys; socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5)' "$(cat "$STAGE/port")" \
+        2> /dev/null && : > "$STAGE/connected-$task"
+fi
 if is agent_breaks; then : > broken; fi
 if is agent_unreads; then : > unread; fi
 if is agent_mends; then rm -f broken; fi

@@ -36,6 +36,11 @@ finish() {
     say "{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":false,\"session_id\":\"$session\",\"result\":\"$1\",\"permission_denials\":[${2:-}],\"total_cost_usd\":0.$rounds,\"num_turns\":2}"
     exit 0
 }
+if is claude_slow; then
+    : > "$STAGE/held/$task"
+    until [ -e "$STAGE/released/$task" ] || [ ! -d "$STAGE/held" ]; do sleep 0.05; done
+    rm -f "$STAGE/released/$task"
+fi
 say "{\"type\":\"system\",\"subtype\":\"init\",\"session_id\":\"$session\"}"
 used a 1000
 if is claude_signed_out && [ ! -e "$STAGE/signed-in" ]; then

@@ -138,6 +138,7 @@ impl Overnight {
             probe: Some(Arc::clone(&self.probe)),
             exe: PathBuf::from(env!("CARGO_BIN_EXE_overnight")),
             home_chat: self.front.home(),
+            mechanisms: self.stage.mechanisms,
         };
         let engine = app::engine(&self.config, outside).await.unwrap();
         app::note_start(&engine).await.unwrap();
@@ -255,9 +256,12 @@ impl Overnight {
     }
 
     async fn is_held(&self, conn: &mut overnight::store::Conn, run: &Run) -> bool {
-        let (RunOwner::Build(build), RunStep::Agent) = (run.owner, run.step) else { return false };
-        let task = builds::get(conn, build).await.unwrap().task;
-        let note = self.notes().join("held").join(task.to_string());
+        let name = match (run.owner, run.step) {
+            (RunOwner::Build(build), RunStep::Agent) => builds::get(conn, build).await.unwrap().task.to_string(),
+            (RunOwner::Check(_), _) => "check".to_owned(),
+            _ => return false,
+        };
+        let note = self.notes().join("held").join(name);
         if run.stop_requested.is_some() {
             let _ = std::fs::remove_file(&note);
         }

@@ -8,6 +8,7 @@ use overnight::clock::{Clock, ManualClock};
 use overnight::config::{Config, Overrides};
 use overnight::domain::resource::Sample;
 use overnight::host::probe::ScriptedProbe;
+use overnight::runner::leash::Mechanisms;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -49,6 +50,8 @@ pub(crate) struct Stage {
     variables: Vec<(String, String)>,
     script: Vec<(&'static str, Change)>,
     pub(crate) restless: bool,
+    /// What may hold builds, of what this machine has.
+    pub(crate) mechanisms: Mechanisms,
     pub(crate) folder: TempDir,
 }
 
@@ -65,6 +68,7 @@ impl Stage {
             variables: vec![],
             script: vec![],
             restless: false,
+            mechanisms: Mechanisms::ALL,
             folder,
         };
         stage = stage.project("app");

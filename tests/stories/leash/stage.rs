@@ -47,7 +47,7 @@ pub(super) fn guarded(mode: Mechanisms) -> bool {
 }
 
 /// Whether this user may make control groups with limits here.
-pub(super) fn groups_are_writable() -> bool {
+pub(crate) fn groups_are_writable() -> bool {
     own_groups().iter().any(|group| {
         let name = group.to_string_lossy();
         name.contains("/pids") && rustix::fs::access(group, rustix::fs::Access::WRITE_OK).is_ok()

@@ -181,6 +181,10 @@ impl World {
             available_bytes: 100 - used,
             total_bytes: 100,
         };
+        let longest = (TimeDelta::from_std(self.settings.sample_every).unwrap() * 4).max(TimeDelta::minutes(5));
+        if let Some(last) = self.samples.last().map(|sample| sample.at).filter(|last| now - *last > longest) {
+            self.gaps.push((last, now));
+        }
         self.samples.retain(|sample| sample.at != now && sample.at > now - TimeDelta::hours(1));
         self.samples.push(Sample {
             at: now,

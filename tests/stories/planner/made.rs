@@ -58,6 +58,7 @@ pub(super) fn world(seed: u64) -> World {
         checks: Vec::new(),
         runs: Vec::new(),
         samples: Vec::new(),
+        gaps: Vec::new(),
         throttles: Vec::new(),
         providers: Vec::new(),
         in_flight: BTreeSet::new(),

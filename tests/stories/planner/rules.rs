@@ -3,7 +3,7 @@
 
 use super::world::{World, row};
 use chrono::{DateTime, TimeDelta, Utc};
-use overnight::domain::build::{Build, BuildStep, CheckStep, Outcome, RunOwner, RunStep, Wait};
+use overnight::domain::build::{Build, BuildStep, CheckStep, Outcome, Run, RunOwner, RunStep, StopReason, Wait};
 use overnight::domain::id::TaskId;
 use overnight::domain::plan::{Action, NewBuild, Resumption, Snapshot};
 use overnight::domain::session::{Phase, Session, SessionKind};
@@ -38,6 +38,11 @@ pub(super) fn before(world: &World, looked_at: &Snapshot, action: &Action) -> He
         Action::EnterPhase { from, to, .. } => {
             let legal = to > from && !matches!(to, Phase::Missed);
             holds(legal, || format!("a session can't go from {from} to {to}"))
+        }
+        Action::StopRun { run, reason: StopReason::TimeLimit } => {
+            let run = row(&world.runs, run.0);
+            let (worked, limit) = worked(world, run);
+            holds(worked >= limit, || format!("{run:?} is stopped after {worked} of {limit}"))
         }
         Action::AdvanceBuild { from, to, .. } => {
             holds(to > from && *to != BuildStep::Ended, || format!("a build can't go from {from} to {to}"))
@@ -83,6 +88,31 @@ fn resume(world: &World, looked_at: &Snapshot, resumption: &Resumption) -> Held 
     holds(!probes || others == 0, || format!("#{} is one of several that try an account", task.id))?;
     let answered = !matches!(build.wait, Some(Wait::Answer { answer: None, .. }));
     holds(answered, || format!("#{} goes on without its answer", task.id))
+}
+
+/// How long a run has worked, an agent's with the rounds of its build before it, and how long it may.
+fn worked(world: &World, run: &Run) -> (TimeDelta, TimeDelta) {
+    let build = &world.settings.build;
+    let limit = match run.step {
+        RunStep::Setup => build.setup_timeout,
+        RunStep::Agent => build.timeout,
+        RunStep::Verify | RunStep::VerifyAgain => build.verify_timeout,
+        RunStep::Measure => build.measure_timeout,
+    };
+    let rounds = world.runs.iter().filter(|other| {
+        other.id == run.id || (run.step == RunStep::Agent && other.owner == run.owner && other.step == run.step)
+    });
+    let took = |run: &Run| {
+        let (from, to) = (run.started_at, run.ended.as_ref().map_or(world.now(), |(at, _)| *at));
+        let gaps = world.gaps.iter().map(|gap| (gap.1.min(to) - gap.0.max(from)).max(TimeDelta::zero()));
+        // A clock set back makes a round of less than nothing.
+        if run.ended.is_some() {
+            (to - from - gaps.sum::<TimeDelta>()).max(TimeDelta::zero())
+        } else {
+            to - from - gaps.sum()
+        }
+    };
+    (rounds.map(took).sum(), TimeDelta::from_std(limit).unwrap())
 }
 
 fn completed(world: &World, id: TaskId) -> bool {
@@ -144,6 +174,20 @@ pub(super) fn after(world: &World) -> Held {
     }
     let over = world.tasks.iter().find(|task| task.attempts > world.settings.build.max_attempts);
     holds(over.is_none(), || format!("too many attempts: {over:?}"))
+}
+
+/// Checks that nothing runs on over its time, once there is nothing left to do.
+pub(super) fn in_time(world: &World) -> Held {
+    let open = |run: &&Run| match run.owner {
+        RunOwner::Build(build) => world.is_open(build),
+        RunOwner::Check(check) => row(&world.checks, check.0).step != CheckStep::Ended,
+    };
+    let live = world.runs.iter().filter(|run| run.ended.is_none() && run.stop_requested.is_none());
+    let late = live.filter(open).find(|run| {
+        let (worked, limit) = worked(world, run);
+        worked >= limit
+    });
+    holds(late.is_none(), || format!("{late:?} runs on over its time"))
 }
 
 /// Whether nothing is left to do before the next night.

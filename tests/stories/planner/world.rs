@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use overnight::domain::approval::Approval;
 use overnight::domain::build::{Build, BuildStep, Check, CheckPurpose, CheckStep, Outcome, Run, RunEnding, RunOwner};
 use overnight::domain::id::{BuildId, RunId, SessionId, TaskId};
-use overnight::domain::plan::{Effect, Snapshot};
+use overnight::domain::plan::{Effect, Gap, Snapshot};
 use overnight::domain::provider::Provider;
 use overnight::domain::resource::Sample;
 use overnight::domain::session::{Phase, Session, SessionKind};
@@ -82,6 +82,7 @@ pub(super) struct World {
     pub(super) checks: Vec<Check>,
     pub(super) runs: Vec<Run>,
     pub(super) samples: Vec<Sample>,
+    pub(super) gaps: Vec<Gap>,
     pub(super) throttles: Vec<OpenThrottle>,
     pub(super) providers: Vec<Provider>,
     pub(super) in_flight: BTreeSet<Effect>,
@@ -161,6 +162,7 @@ impl World {
             sample_due: samples.last().map_or(now, |last| last.at + every),
             ships: vec![],
             samples,
+            gaps: self.gaps.clone(),
             throttles: self.throttles.clone(),
             barred: None,
             providers: self.providers.clone(),

@@ -234,3 +234,34 @@ fn what_the_disk_ended_is_tried_again_but_not_for_ever() {
         }
     }
 }
+
+#[test]
+fn an_agents_time_is_its_builds_over_all_rounds_and_neither_waits_nor_sleep_count() {
+    let hours = TimeDelta::hours;
+    let round = |number: u32, from: DateTime<Utc>, worked: Option<TimeDelta>| Run {
+        round: number,
+        started_at: from,
+        ended: worked.map(|worked| (from + worked, RunEnding::Exited { code: 1 })),
+        ..run(owner(), RunStep::Agent, None)
+    };
+    let begun = at(NOW);
+    let parked = begun + hours(3);
+    let resumed = parked + hours(20);
+    let runs = vec![round(0, begun, Some(hours(3))), round(1, resumed, None)];
+    let mut again = build(1, BuildStep::Working);
+    again.round = 1;
+    let working = world(again, runs);
+    let late = |world: &Snapshot, now: DateTime<Utc>| {
+        let world = Snapshot { sample_due: now + hours(1), samples: vec![sample(now, 50)], ..world.clone() };
+        let limit = |a: &Action| matches!(a, Action::StopRun { reason: StopReason::TimeLimit, .. });
+        actions(&world, now).iter().any(limit)
+    };
+    let minute = TimeDelta::minutes(1);
+    assert!(!late(&working, resumed + hours(5) - minute) && late(&working, resumed + hours(5)));
+    let slept = Snapshot { gaps: vec![(resumed + hours(1), resumed + hours(3))], ..working.clone() };
+    assert!(!late(&slept, resumed + hours(7) - minute) && late(&slept, resumed + hours(7)));
+    // Right after it woke up nobody has looked yet how long it slept.
+    let woken = Snapshot { sample_due: begun, ..working };
+    let now = resumed + hours(9);
+    assert!(!actions(&woken, now).iter().any(|a| matches!(a, Action::StopRun { .. })));
+}
