@@ -90,3 +90,13 @@ Examples:
   overnight completions bash > ~/.local/share/bash-completion/completions/overnight
   overnight completions zsh > ~/.zfunc/_overnight       (with ~/.zfunc in $fpath)
   overnight completions fish > ~/.config/fish/completions/overnight.fish";
+
+pub(super) const PLAN: &str = "\
+Examples:
+  overnight plan              what tonight will probably look like
+  overnight plan --json       the same for a program
+  python3 nightbench.py drive nights.jsonl.gz out.jsonl -- overnight plan --drive";
+
+pub(super) const SIMULATE: &str = "Example:\n  overnight simulate --nights nights.jsonl.gz --out schedules.jsonl";
+
+pub(super) const FORECAST: &str = "Example:\n  overnight forecast replay history.csv";

@@ -10,6 +10,7 @@ pub mod build;
 pub mod button;
 pub mod category;
 pub mod facts;
+pub mod forecast;
 pub mod format;
 pub mod id;
 pub mod message;

@@ -1,6 +1,7 @@
 //! The planner's look at the whole state, read in one transaction.
 
 use super::{Conn, StoreError, approvals, builds, checks, control, health, providers, runs, sessions, tasks};
+use crate::domain::plan::outlook::Outlook;
 use crate::domain::plan::{Effect, Snapshot};
 use crate::domain::settings::Settings;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -56,5 +57,6 @@ pub async fn load(
         providers: providers::all(conn).await?,
         spent,
         in_flight,
+        outlook: Outlook::default(),
     })
 }

@@ -4,16 +4,22 @@
 //! state again, so missed, repeated and reordered wake-ups are one case. It is synchronous and deterministic, and every
 //! action it returns is complete: whoever performs it has nothing left to decide.
 //!
-//! Left out on purpose: forecasting. The order is priority, then age; see [`choice`].
+//! What may start is told by [`choice`], what does by [`spawn`]: tonight's places go to the tasks their time is worth most
+//! to ([`tonight`], [`price`]), as far as earlier builds tell how long things take ([`outlook`]).
 
 pub mod budget;
 pub mod builds;
 pub mod checks;
 pub mod choice;
 pub mod night;
+pub mod outlook;
+pub mod overlap;
 pub mod pressure;
+mod price;
 mod resume;
 pub mod runs;
+pub mod spawn;
+pub mod tonight;
 mod wake;
 
 use super::approval::Approval;
@@ -27,6 +33,7 @@ use super::session::{Phase, Session, SessionKind};
 use super::settings::Settings;
 use super::task::Task;
 use super::throttle::{OpenThrottle, Permits, PressureKind};
+use outlook::Outlook;
 use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -75,6 +82,8 @@ pub struct Snapshot {
     pub spent: BTreeMap<SessionId, Used>,
     /// Effects this process has under way.
     pub in_flight: BTreeSet<Effect>,
+    /// How earlier builds went, and times that are not there.
+    pub outlook: Outlook,
 }
 
 /// Work outside the database that takes time. The engine runs each at most once at a time and records what came of
@@ -337,7 +346,7 @@ pub fn plan(world: &Snapshot, now: DateTime<Utc>) -> Plan {
         night::next(world, session, now, &mut actions);
     }
     if stop_for_disk.is_none() {
-        choice::spawn(world, &permits, now, &mut actions);
+        spawn::spawn(world, &permits, now, &mut actions);
     }
     let next_wake = if actions.is_empty() { wake::next(world, last_night, now) } else { at_once };
     Plan { actions, next_wake }

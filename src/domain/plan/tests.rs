@@ -71,6 +71,7 @@ fn quiet(now: DateTime<Utc>) -> Snapshot {
         providers: Vec::new(),
         spent: BTreeMap::new(),
         in_flight: BTreeSet::new(),
+        outlook: Outlook::default(),
     }
 }
 
