@@ -1,7 +1,6 @@
 //! The planner's look at the whole state, read in one transaction.
 
-use super::{Conn, StoreError, approvals, builds, checks, control, health, providers, runs, sessions, tasks};
-use crate::domain::plan::outlook::Outlook;
+use super::{Conn, StoreError, approvals, builds, checks, control, health, outlook, providers, runs, sessions, tasks};
 use crate::domain::plan::{Effect, Snapshot};
 use crate::domain::settings::Settings;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -57,6 +56,6 @@ pub async fn load(
         providers: providers::all(conn).await?,
         spent,
         in_flight,
-        outlook: Outlook::default(),
+        outlook: outlook::load(conn, settings.build.max_attempts).await?,
     })
 }

@@ -138,6 +138,13 @@ const TOPICS: &[Topic] = &[
         what: "The latest report, as a file.",
         examples: &["/report"],
     },
+    Topic {
+        name: "plan",
+        section: LOOK,
+        usage: "/plan",
+        what: "What tonight will probably look like, and what won't fit and why.",
+        examples: &["/plan"],
+    },
     Topic { name: "why", section: LOOK, usage: "/why 12", what: "Why a task is not running.", examples: &["/why 12"] },
     Topic {
         name: "log",
@@ -182,9 +189,9 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// What those may use who may only decide and read.
-const FOR_APPROVERS: [&str; 13] = [
-    "queue", "approve", "reject", "undo", "review", "status", "brief", "report", "why", "log", "metrics", "audit",
-    "help",
+const FOR_APPROVERS: [&str; 14] = [
+    "queue", "approve", "reject", "undo", "review", "status", "brief", "report", "plan", "why", "log", "metrics",
+    "audit", "help",
 ];
 
 /// The command menu of a phone: name and what it does. `everything` is for the owner.

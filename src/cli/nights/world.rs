@@ -59,7 +59,8 @@ impl World {
             self.end(ended)?;
         }
         let now = self.at(view.t);
-        self.snapshot.builds = view.running.iter().map(|run| self.build(&run.task, run.start)).collect::<Result<_, _>>()?;
+        self.snapshot.builds =
+            view.running.iter().map(|run| self.build(&run.task, run.start)).collect::<Result<_, _>>()?;
         self.snapshot.outlook.free = Some(view.free.len());
         self.snapshot.outlook.closures = view
             .windows
@@ -102,7 +103,12 @@ impl World {
             let task = &self.snapshot.tasks[at];
             let (traits, estimate) = (tonight::traits_of(&self.snapshot, task), f64::from(task.spec.estimate_minutes));
             let minutes = ended.worked as f64;
-            Arc::make_mut(&mut self.snapshot.outlook.history).records.push(Record { traits, estimate, minutes, ending });
+            Arc::make_mut(&mut self.snapshot.outlook.history).records.push(Record {
+                traits,
+                estimate,
+                minutes,
+                ending,
+            });
         }
         let again = ending == Some(Ending::Transient) && tried < self.snapshot.settings.build.max_attempts;
         if again {

@@ -101,8 +101,7 @@ impl Model {
     pub fn learn(history: &History, running: &[Record]) -> Self {
         let records: Vec<Record> = history.records.iter().chain(running).cloned().collect();
         let rates = Rates::new(records.iter(), history.attempts);
-        let mut model =
-            Self { levels: Default::default(), parts: vec![], noise_of: vec![], rates, records };
+        let mut model = Self { levels: Default::default(), parts: vec![], noise_of: vec![], rates, records };
         let rows = model.rows();
         model.noise_of = vec![1.0; model.levels[0].len()];
         model.fit(&rows);
@@ -250,8 +249,7 @@ impl Model {
             .iter()
             .map(|part| {
                 let mean: f64 = terms.iter().map(|(index, factor)| part.unknowns[*index] * factor).sum();
-                let variance =
-                    (part.noise * noise_of).powi(2) + unseen + part.information.variance(&terms);
+                let variance = (part.noise * noise_of).powi(2) + unseen + part.information.variance(&terms);
                 (part.weight, estimate.ln() + mean, variance.sqrt())
             })
             .collect();

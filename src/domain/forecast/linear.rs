@@ -12,8 +12,7 @@ impl Factored {
     pub(super) fn new(mut matrix: Vec<f64>, size: usize) -> Self {
         for column in 0..size {
             for row in column..size {
-                let known: f64 =
-                    (0..column).map(|k| matrix[row * size + k] * matrix[column * size + k]).sum();
+                let known: f64 = (0..column).map(|k| matrix[row * size + k] * matrix[column * size + k]).sum();
                 let rest = matrix[row * size + column] - known;
                 matrix[row * size + column] = if row == column {
                     // Priors keep it well above zero; rounding must not make a root of a negative number.

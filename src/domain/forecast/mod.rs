@@ -17,6 +17,7 @@ mod words;
 pub use fit::Model;
 pub use words::explain;
 
+use super::build::Outcome;
 use normal::{above, below};
 
 /// How many of the newest builds a forecast is made of: older ones say little about today's agents.
@@ -46,6 +47,22 @@ pub enum Ending {
     Cut,
     /// It broke off for a passing reason and is tried again: the whole takes longer than this.
     Transient,
+}
+
+impl Ending {
+    /// What a build's outcome tells, and whether its duration is that of the whole task: an agent that gave up, or ran
+    /// into a wall, tells nothing of how long the task takes.
+    pub fn of(outcome: Outcome) -> (Self, bool) {
+        match outcome {
+            Outcome::Verified | Outcome::Unverified => (Self::Done, true),
+            Outcome::TestsFailed | Outcome::Flaky => (Self::Failed, true),
+            Outcome::Failed | Outcome::NoChange | Outcome::Denied => (Self::Failed, false),
+            Outcome::Transient => (Self::Transient, true),
+            Outcome::TimedOut | Outcome::OverBudget | Outcome::Stopped | Outcome::Cancelled | Outcome::Unknown => {
+                (Self::Cut, true)
+            }
+        }
+    }
 }
 
 /// One attempt at a task, past or running.

@@ -57,7 +57,8 @@ fn failures_and_retries_are_counted_by_kind() {
     records.extend(vec![record("a", "auth", 60.0, 60.0, Ending::Done); 10]);
     records.extend(vec![record("a", "auth", 60.0, 0.0, Ending::Transient); 15]);
     let model = model(records);
-    let of = |category: &str, tried| model.forecast(&record("a", category, 60.0, 1.0, Ending::Done).traits, 60.0, tried);
+    let of =
+        |category: &str, tried| model.forecast(&record("a", category, 60.0, 1.0, Ending::Done).traits, 60.0, tried);
     let (docs, auth) = (of("docs", 0), of("auth", 0));
     assert!(docs.succeeds > 0.9 && auth.succeeds < 0.7, "{} {}", docs.succeeds, auth.succeeds);
     assert!(auth.quantile(0.8) > docs.quantile(0.8) * 1.05, "retries take time");
@@ -81,7 +82,10 @@ fn it_says_what_it_goes_by() {
     let seen = vec![record("a", "documentation", 240.0, 126.0, Ending::Done); 25];
     let traits = seen[0].traits.clone();
     let words = explain(&model(seen), &traits, 240.0);
-    assert!(words.starts_with("your 4 h documentation tasks take about 2.") && words.contains("25 of them built"), "{words}");
+    assert!(
+        words.starts_with("your 4 h documentation tasks take about 2.") && words.contains("25 of them built"),
+        "{words}"
+    );
     assert!(explain(&model(vec![]), &traits, 240.0).starts_with("no documentation task was built yet"));
 }
 

@@ -23,7 +23,12 @@ pub fn explain(model: &Model, traits: &Traits, estimate: f64) -> String {
         .filter(|record| (record.estimate / estimate).max(estimate / record.estimate) <= ALIKE)
         .count();
     let seen = match (alike, all) {
-        (0, 0) => return format!("no {kind} task was built yet; half of those of {} should take up to {half}, 8 in 10 up to {most}", span(estimate)),
+        (0, 0) => {
+            return format!(
+                "no {kind} task was built yet; half of those of {} should take up to {half}, 8 in 10 up to {most}",
+                span(estimate)
+            );
+        }
         (0, _) => format!("none of that size built yet, {all} others were"),
         (number, _) => format!("{number} of them built"),
     };

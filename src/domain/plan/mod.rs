@@ -11,6 +11,7 @@ pub mod budget;
 pub mod builds;
 pub mod checks;
 pub mod choice;
+pub mod likely;
 pub mod night;
 pub mod outlook;
 pub mod overlap;
@@ -33,8 +34,8 @@ use super::session::{Phase, Session, SessionKind};
 use super::settings::Settings;
 use super::task::Task;
 use super::throttle::{OpenThrottle, Permits, PressureKind};
-use outlook::Outlook;
 use chrono::{DateTime, NaiveDate, Utc};
+use outlook::Outlook;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

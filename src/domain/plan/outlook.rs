@@ -56,8 +56,3 @@ impl Outlook {
         minutes(from, until) - still
     }
 }
-
-/// Whose estimate a task's is: habits repeat what their tasks took.
-pub(super) fn asker(source: &str) -> String {
-    source.to_owned()
-}

@@ -61,7 +61,11 @@ pub(super) struct Prices {
 /// Points of the grid for so many remaining minutes.
 pub(super) fn points(remaining: f64) -> usize {
     // At most two days of minutes: small and positive.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few hundred at most, never negative")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a few hundred at most, never negative"
+    )]
     let points = (remaining / STEP).ceil().max(1.0) as usize;
     points
 }

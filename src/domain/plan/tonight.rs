@@ -6,13 +6,14 @@
 //! largest. One that unlocks others earns its share of them too.
 
 use super::choice::{self, Standing};
-use super::outlook::{Closure, asker};
+use super::outlook::Closure;
 use super::price::{self, Offer, Place, Prices, STEP};
 use super::{Snapshot, overlap};
 use crate::domain::build::Build;
 use crate::domain::forecast::{Ending, Forecast, Model, Record, Traits};
 use crate::domain::id::TaskId;
-use crate::domain::task::{Priority, Task};
+use crate::domain::settings::Settings;
+use crate::domain::task::{Priority, Task, TaskKind};
 use crate::domain::words::clock;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -84,7 +85,8 @@ impl Group<'_> {
 
     /// Expected value a minute, if `minutes` are left.
     fn density(&self, minutes: f64) -> f64 {
-        self.value * self.forecast.succeeds * self.forecast.within(minutes + 0.5) / self.forecast.capped_mean(minutes).max(1.0)
+        self.value * self.forecast.succeeds * self.forecast.within(minutes + 0.5)
+            / self.forecast.capped_mean(minutes).max(1.0)
     }
 }
 
@@ -113,8 +115,7 @@ impl<'a> Tonight<'a> {
         let running: Vec<Record> = world.running().filter_map(|build| running_record(world, build, now)).collect();
         let model = Model::learn(&world.outlook.history, &running);
         let remaining = world.outlook.working_minutes(now, end).max(0.0);
-        let mut tonight =
-            Self { world, now, remaining, places: vec![], groups: vec![], offers: HashMap::new() };
+        let mut tonight = Self { world, now, remaining, places: vec![], groups: vec![], offers: HashMap::new() };
         tonight.group(&model, end, &mut may_start);
         tonight.places = tonight.places(&model, end);
         tonight
@@ -122,7 +123,8 @@ impl<'a> Tonight<'a> {
 
     fn group(&mut self, model: &Model, end: DateTime<Utc>, may_start: &mut impl FnMut(&Task) -> bool) {
         let world = self.world;
-        let needed: BTreeSet<TaskId> = world.tasks.iter().flat_map(|task| task.spec.depends_on.iter().copied()).collect();
+        let needed: BTreeSet<TaskId> =
+            world.tasks.iter().flat_map(|task| task.spec.depends_on.iter().copied()).collect();
         let mut alike: HashMap<Alike<'_>, usize> = HashMap::new();
         for task in &world.tasks {
             let until_open = |at: DateTime<Utc>| {
@@ -238,8 +240,7 @@ impl<'a> Tonight<'a> {
             chosen.extend(best(among.map(|(index, group)| (group.density(minutes), index)).collect(), most));
         }
         let chained = self.groups.iter().enumerate().filter(|(_, group)| group.chained && group.left() > 0);
-        let mut chains =
-            best(chained.map(|(index, group)| (group.density(self.remaining), index)).collect(), CHAINED);
+        let mut chains = best(chained.map(|(index, group)| (group.density(self.remaining), index)).collect(), CHAINED);
         let place: BTreeMap<TaskId, usize> = self
             .groups
             .iter()
@@ -312,7 +313,8 @@ impl<'a> Tonight<'a> {
         let points = price::points(self.remaining);
         let waiting = prices.worth[points.saturating_sub(1)];
         let mut best: Option<(f64, usize, Odds)> = None;
-        for (at, (offer, index)) in offers.iter().zip(contenders).enumerate().filter(|(_, (offer, _))| offer.startable) {
+        for (at, (offer, index)) in offers.iter().zip(contenders).enumerate().filter(|(_, (offer, _))| offer.startable)
+        {
             let group = &self.groups[*index];
             let chance = offer.within[points];
             if !group.goes_on && chance < LEAST_CHANCE {
@@ -338,7 +340,8 @@ impl<'a> Tonight<'a> {
 
     /// A task of some group was started, or can't be now.
     pub(super) fn take(&mut self, task: TaskId, started: bool) {
-        let Some(index) = self.groups.iter().position(|group| group.tasks.get(group.taken).is_some_and(|(t, _)| t.id == task))
+        let Some(index) =
+            self.groups.iter().position(|group| group.tasks.get(group.taken).is_some_and(|(t, _)| t.id == task))
         else {
             return;
         };
@@ -378,8 +381,12 @@ impl<'a> Tonight<'a> {
 
     /// What is ready, most wanted first, then oldest.
     pub(super) fn all_ready(&self) -> Vec<(&'a Task, bool)> {
-        let mut all: Vec<(&Task, bool)> =
-            self.groups.iter().filter(|group| group.startable).flat_map(|group| group.tasks[group.taken..].iter().copied()).collect();
+        let mut all: Vec<(&Task, bool)> = self
+            .groups
+            .iter()
+            .filter(|group| group.startable)
+            .flat_map(|group| group.tasks[group.taken..].iter().copied())
+            .collect();
         all.sort_by_key(|(task, _)| (std::cmp::Reverse(task.spec.priority), task.id));
         all
     }
@@ -407,9 +414,17 @@ fn visit(at: usize, offers: &[Offer], seen: &mut [bool], order: &mut Vec<usize>)
 
 /// What a task's duration depends on.
 pub fn traits_of(world: &Snapshot, task: &Task) -> Traits {
-    let agent = world.settings.agent_for(task.spec.project.as_deref(), task.spec.agent.as_deref());
+    traits(&world.settings, task)
+}
+
+/// The same where only the configuration is at hand.
+pub fn traits(settings: &Settings, task: &Task) -> Traits {
+    let agent = match task.spec.kind {
+        TaskKind::Action => None,
+        _ => settings.agent_for(task.spec.project.as_deref(), task.spec.agent.as_deref()),
+    };
     Traits {
-        asker: asker(&task.source),
+        asker: task.source.clone(),
         category: task.spec.category.as_str().to_owned(),
         project: task.spec.project.clone().unwrap_or_default(),
         agent: agent.map(|agent| agent.name.clone()).unwrap_or_default(),
