@@ -100,3 +100,12 @@ pub(super) const DIFF: &str = "Example:\n  overnight diff 12";
 pub(super) const DISCARD: &str = "Example:\n  overnight discard 12";
 
 pub(super) const OPLOG: &str = "Example:\n  overnight oplog 50";
+pub(super) const PLAN: &str = "\
+Examples:
+  overnight plan              what tonight will probably look like
+  overnight plan --json       the same for a program
+  python3 nightbench.py drive nights.jsonl.gz out.jsonl -- overnight plan --drive";
+
+pub(super) const SIMULATE: &str = "Example:\n  overnight simulate --nights nights.jsonl.gz --out schedules.jsonl";
+
+pub(super) const FORECAST: &str = "Example:\n  overnight forecast replay history.csv";

@@ -13,6 +13,7 @@ mod examples;
 mod init;
 mod is_overnight;
 mod memory;
+mod nights;
 mod queue;
 mod run;
 mod service;
@@ -194,6 +195,26 @@ enum Command {
         #[arg(default_value_t = 40)]
         lines: usize,
     },
+    /// Tonight's likely timeline, and what won't fit and why. Changes nothing
+    #[command(after_help = examples::PLAN)]
+    Plan {
+        /// Answer a benchmark's views of made-up nights instead: one JSON line in, one out
+        #[arg(long)]
+        drive: bool,
+    },
+    /// Live made-up nights in virtual time, with the planner of real ones
+    #[command(after_help = examples::SIMULATE)]
+    Simulate {
+        /// Nights, one JSON object a line; may be compressed (.gz)
+        #[arg(long, value_name = "FILE")]
+        nights: PathBuf,
+        /// Where the schedules are written
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// How well durations are forecast
+    #[command(subcommand, after_help = examples::FORECAST)]
+    Forecast(ForecastCommand),
     /// Why a task did or did not run
     #[command(after_help = examples::WHY)]
     Why {
@@ -224,6 +245,16 @@ enum Command {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum ForecastCommand {
+    /// Forecast each row of a history from the rows before it: one JSON line a row, with p50 and p80 in minutes
+    Replay {
+        /// owner,category,estimate_minutes,actual_minutes,outcome rows in time order; outcomes: done, failed, cut
+        #[arg(value_name = "HISTORY.csv")]
+        history: PathBuf,
+    },
+}
+
 /// Runs the program.
 pub fn main() -> ExitCode {
     // Not a subcommand for people: whatever follows belongs to the command that is entered, dashes and all.
@@ -244,6 +275,12 @@ pub fn main() -> ExitCode {
     }
     if let Command::Completions { shell } = &cli.command {
         return finish(completions::print(*shell));
+    }
+    match &cli.command {
+        Command::Plan { drive: true } => return finish(nights::drive()),
+        Command::Simulate { nights, out } => return finish(nights::simulate(nights, out)),
+        Command::Forecast(ForecastCommand::Replay { history }) => return finish(nights::replay(history)),
+        _ => {}
     }
     let overrides = Overrides { home: cli.global.home, config_file: cli.global.config };
     if let Command::Doctor(args) = cli.command {
@@ -296,6 +333,7 @@ pub fn main() -> ExitCode {
         Command::Health { fix } => blocking(text(format!("/health{}", if fix { " fix" } else { "" }))),
         Command::Metrics => blocking(text("/metrics".into())),
         Command::Log { task, lines } => blocking(text(format!("/log {task} {lines}"))),
+        Command::Plan { .. } => blocking(text("/plan".into())),
         Command::Why { task } => blocking(text(format!("/why {task}"))),
         Command::Audit { lines } => blocking(text(format!("/audit {lines}"))),
         Command::Agent(_)
@@ -303,6 +341,8 @@ pub fn main() -> ExitCode {
         | Command::Doctor(_)
         | Command::Completions { .. }
         | Command::Draw
+        | Command::Simulate { .. }
+        | Command::Forecast(_)
         | Command::Supervise { .. } => Ok(ExitCode::SUCCESS),
     })
 }

@@ -8,8 +8,8 @@ use super::values::{Tilde, bytes, clock_time, duration, host, list, path, zone};
 use crate::domain::category::Category;
 use crate::domain::schedule::Schedule;
 use crate::domain::settings::{
-    BudgetSettings, BuildSettings, HealthSettings, Isolation, NetworkRule, PatternSettings, ResourceSettings, Sandbox,
-    Settings,
+    BudgetSettings, BuildSettings, HealthSettings, Isolation, NetworkRule, PatternSettings, Planning, ResourceSettings,
+    Sandbox, Settings,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +31,7 @@ pub(super) fn read(source: &Source, tilde: Tilde<'_>) -> Result<File, ConfigErro
     let table = source.parse()?;
     let mut root = Section::root(source, &table);
     let mut settings = Settings::default();
+    root.read("planning", &mut settings.planning, planning)?;
     let zone_given = schedule(&mut root.section("schedule")?, &mut settings.schedule)?;
     limits(&mut root.section("limits")?, &mut settings)?;
     build(&mut root.section("build")?, &mut settings.build)?;
@@ -45,6 +46,15 @@ pub(super) fn read(source: &Source, tilde: Tilde<'_>) -> Result<File, ConfigErro
     settings.projects = projects::projects(&mut root, &settings, tilde)?;
     root.finish()?;
     Ok(File { settings, senders, places, zone_given })
+}
+
+fn planning(field: &Field<'_>) -> Result<Planning, ConfigError> {
+    let allowed = "\"value\" (what tonight's time is worth most to) or \"strict\" (by priority, then age)";
+    match field.text(allowed)? {
+        "value" => Ok(Planning::Value),
+        "strict" => Ok(Planning::Strict),
+        _ => Err(field.bad(allowed)),
+    }
 }
 
 fn schedule(section: &mut Section<'_>, schedule: &mut Schedule) -> Result<bool, ConfigError> {

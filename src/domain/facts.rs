@@ -79,8 +79,10 @@ pub struct BuildFact {
     pub log_path: String,
     /// Where the result is kept: a ref in the vault, or a folder for an artifact.
     pub result_ref: Option<String>,
-    /// When it should end, for a running one.
+    /// When it should end, for a running one: half of such builds have by then.
     pub expected_finish: Option<DateTime<Utc>>,
+    /// When 8 of 10 such builds have ended.
+    pub finish_at_most: Option<DateTime<Utc>>,
     /// The stretches in which it was worked on, in order, the last one open while it runs; empty: all of its time.
     pub stretches: Vec<Stretch>,
     /// Its measure compared with its base's, from [`super::test_output::speed`].

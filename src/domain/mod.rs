@@ -11,6 +11,7 @@ pub mod button;
 pub mod category;
 pub mod diff_page;
 pub mod facts;
+pub mod forecast;
 pub mod format;
 pub mod id;
 pub mod incident;

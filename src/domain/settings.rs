@@ -48,6 +48,18 @@ pub struct Settings {
     pub patterns: PatternSettings,
     /// What builds may reach.
     pub isolation: Isolation,
+    /// How tonight's places are given away.
+    pub planning: Planning,
+}
+
+/// How tonight's places are given away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Planning {
+    /// To the tasks their time is worth most to: priority × estimated hours, as far as it will be done tonight.
+    #[default]
+    Value,
+    /// By priority, then age.
+    Strict,
 }
 
 /// When builds wait, and when they are stopped.
@@ -130,6 +142,7 @@ impl Default for Settings {
             health: HealthSettings::default(),
             patterns: PatternSettings::default(),
             isolation: Isolation::default(),
+            planning: Planning::default(),
         }
     }
 }

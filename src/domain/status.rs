@@ -168,7 +168,9 @@ fn time_left(build: &BuildFact, facts: &StatusFacts) -> Option<String> {
     let at = build.expected_finish?;
     let time = clock(at, facts.zone);
     Some(if at > facts.now {
-        format!("About {} left, until {time}", span(at - facts.now))
+        let most = build.finish_at_most.filter(|most| *most > at).map(|most| clock(most, facts.zone));
+        let most = most.map(|most| format!("; 8 of 10 such are done by {most}")).unwrap_or_default();
+        format!("About {} left, until {time}{most}", span(at - facts.now))
     } else {
         format!("Was expected by {time}")
     })

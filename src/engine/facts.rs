@@ -3,16 +3,17 @@
 use super::Engine;
 use crate::domain::build::{Build, Check, CheckPurpose, TestsVerdict, Verdict};
 use crate::domain::facts::{BaseRedFact, BuildFact, NightFacts, PatternFact, ProblemFact, ThrottleFact, by_task};
-use crate::domain::plan::{Snapshot, budget, choice};
+use crate::domain::forecast::{History, Model};
+use crate::domain::plan::{Snapshot, budget, choice, likely, tonight};
 use crate::domain::schedule::Night;
 use crate::domain::session::Session;
 use crate::domain::status::StatusFacts;
 use crate::domain::task::Task;
 use crate::domain::test_output::speed;
 use crate::store::{
-    Conn, StoreError, builds, checks, control, health, providers, runs, sessions, snapshot, tasks, trouble,
+    Conn, StoreError, builds, checks, control, health, outlook, providers, runs, sessions, snapshot, tasks, trouble,
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 
 /// Everything the report and the brief of a session are made from, as of `now`.
@@ -148,6 +149,7 @@ pub async fn build_facts(
 ) -> Result<Vec<BuildFact>, StoreError> {
     let mut sessions_seen: BTreeMap<i64, Session> = BTreeMap::new();
     let mut facts = Vec::new();
+    let mut expects = None;
     for build in rows {
         let task = tasks::get(conn, build.task).await?;
         let session = match sessions_seen.get(&build.session.0) {
@@ -156,7 +158,17 @@ pub async fn build_facts(
         };
         sessions_seen.insert(build.session.0, session.clone());
         let stretches = if build.round > 0 || build.wait.is_some() { stretches(conn, &build).await? } else { vec![] };
-        facts.push(BuildFact { stretches, ..build_fact(engine, build, task, &session, checks) });
+        let finish = if build.outcome.is_none() && build.wait.is_none() {
+            if expects.is_none() {
+                expects = Some(Expects::learn(engine, conn).await?);
+            }
+            expects.as_ref().map(|expects| expects.finish(engine, &build, &task))
+        } else {
+            None
+        };
+        let (expected_finish, finish_at_most) = finish.unzip();
+        let fact = build_fact(engine, build, task, &session, checks);
+        facts.push(BuildFact { stretches, expected_finish, finish_at_most, ..fact });
     }
     Ok(facts)
 }
@@ -198,7 +210,8 @@ fn build_fact(engine: &Engine, build: Build, task: Task, session: &Session, chec
     };
     BuildFact {
         log_path: engine.home().build_log(build.id, build.round).display().to_string(),
-        expected_finish: expected_finish(&build, &task, engine.now()),
+        expected_finish: None,
+        finish_at_most: None,
         stretches: vec![],
         measure_text: measured(engine, &task, base_verdict.as_ref(), verdict.as_ref()),
         result_ref,
@@ -209,17 +222,27 @@ fn build_fact(engine: &Engine, build: Build, task: Task, session: &Session, chec
     }
 }
 
-/// When a running build should end: by the progress it reported, else by the owner's estimate.
-fn expected_finish(build: &Build, task: &Task, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    if build.outcome.is_some() || build.wait.is_some() {
-        return None;
+/// What running builds are expected to take.
+struct Expects(Model);
+
+impl Expects {
+    async fn learn(engine: &Engine, conn: &mut Conn) -> Result<Self, StoreError> {
+        let attempts = engine.settings().build.max_attempts;
+        let records = outlook::records(conn).await?;
+        Ok(Self(Model::learn(&History { records, attempts }, &[])))
     }
-    let elapsed = now - build.started_at;
-    let total = match build.progress {
-        Some(percent @ 5..) => elapsed * 100 / i32::from(percent.max(1)),
-        _ => TimeDelta::minutes(i64::from(task.spec.estimate_minutes)),
-    };
-    Some(build.started_at + total).filter(|at| *at > now)
+
+    /// When a build should end, in half of such cases and in 8 of 10: by what such builds take, how long it runs already,
+    /// and what its agent says.
+    fn finish(&self, engine: &Engine, build: &Build, task: &Task) -> (DateTime<Utc>, DateTime<Utc>) {
+        let now = engine.now();
+        let worked = build.worked(now).as_seconds_f64() / 60.0;
+        let traits = tonight::traits(engine.settings(), task);
+        let forecast = self.0.forecast(&traits, f64::from(task.spec.estimate_minutes), build.attempt.saturating_sub(1));
+        let forecast = forecast.claims(worked, build.progress.unwrap_or(0)).after(worked);
+        let at = |chance: f64| now + likely::minutes((forecast.quantile(chance) - worked).max(0.0));
+        (at(0.5), at(0.8))
+    }
 }
 
 fn measured(engine: &Engine, task: &Task, base: Option<&Verdict>, result: Option<&Verdict>) -> Option<String> {

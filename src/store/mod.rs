@@ -14,6 +14,7 @@ pub mod control;
 pub mod health;
 pub mod inbox;
 pub mod outbox;
+pub mod outlook;
 pub mod providers;
 pub mod runs;
 pub mod sessions;

@@ -1,6 +1,8 @@
 //! The planner's look at the whole state, read in one transaction.
 
-use super::{Conn, StoreError, approvals, builds, checks, control, health, providers, runs, sessions, ships, tasks};
+use super::{
+    Conn, StoreError, approvals, builds, checks, control, health, outlook, providers, runs, sessions, ships, tasks,
+};
 use crate::domain::plan::{Effect, Snapshot};
 use crate::domain::settings::Settings;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -63,5 +65,6 @@ pub async fn load(
         providers: providers::all(conn).await?,
         spent,
         in_flight,
+        outlook: outlook::load(conn, settings.build.max_attempts).await?,
     })
 }

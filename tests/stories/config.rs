@@ -117,8 +117,10 @@ fn the_example_holds_every_key_and_shows_the_defaults() {
         patterns,
         budget,
         isolation,
+        planning,
     } = config.settings.clone();
     let default = Settings::default();
+    assert_eq!(planning, default.planning);
     assert_eq!(schedule.zone, chrono_tz::Europe::Berlin);
     assert_eq!(overnight::domain::schedule::Schedule { zone: default.schedule.zone, ..schedule }, default.schedule);
     assert_eq!(limits.disk_free_gb, Some(20.0));

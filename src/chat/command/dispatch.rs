@@ -37,6 +37,7 @@ pub(super) fn command(name: &str, rest: &str, ctx: &ParseContext<'_>) -> Result<
         "stop" => Command::Stop(StopTarget::Task(task_number(rest, "/stop 12, or /stop all")?)),
         "retry" => Command::Retry(task_number(rest, "/retry 12")?),
         "run" => Command::Run(task_number(rest, "/run 12")?),
+        "plan" => alone(Command::Plan, rest, "/plan")?,
         "why" => Command::Why(task_number(rest, "/why 12")?),
         "night" => Command::Night(night(rest)?),
         "health" => Command::Health { fix: health_fix(rest)? },

@@ -167,6 +167,13 @@ const TOPICS: &[Topic] = &[
         what: "The latest report, as a file.",
         examples: &["/report"],
     },
+    Topic {
+        name: "plan",
+        section: LOOK,
+        usage: "/plan",
+        what: "What tonight will probably look like, and what won't fit and why.",
+        examples: &["/plan"],
+    },
     Topic { name: "why", section: LOOK, usage: "/why 12", what: "Why a task is not running.", examples: &["/why 12"] },
     Topic {
         name: "log",
@@ -218,8 +225,8 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// What those may use who may only decide and read.
-const FOR_APPROVERS: [&str; 15] = [
-    "queue", "approve", "reject", "undo", "review", "diff", "oplog", "status", "brief", "report", "why", "log",
+const FOR_APPROVERS: [&str; 16] = [
+    "queue", "approve", "reject", "undo", "review", "diff", "oplog", "status", "brief", "report", "plan", "why", "log",
     "metrics", "audit", "help",
 ];
 

@@ -85,6 +85,8 @@ pub enum Command {
     Retry(TaskId),
     /// Start a task now instead of tonight.
     Run(TaskId),
+    /// Tonight's likely timeline.
+    Plan,
     /// Why a task is not running.
     Why(TaskId),
     /// Steer the session.

@@ -77,6 +77,7 @@ fn commands_are_read_in_any_case_and_with_a_bots_name() {
         ("/health", Command::Health { fix: false }),
         ("/health fix", Command::Health { fix: true }),
         ("/metrics", Command::Metrics),
+        ("/plan", Command::Plan),
         ("/audit", Command::Audit { lines: 20 }),
         ("/audit 7", Command::Audit { lines: 7 }),
         ("/keep", Command::KeepBuilding { until: None }),

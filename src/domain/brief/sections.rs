@@ -109,7 +109,11 @@ fn building(night: &Night<'_>, task: &TaskNight<'_>) -> Item {
     item.evidence.push(format!("Running for {}, {estimate} estimated", span(fact.runtime(facts.now))));
     item.evidence.extend(fact.expected_finish.map(|at| {
         let time = clock_12(at, facts.zone);
-        if at > facts.now { format!("Should finish by {time}") } else { format!("Was expected by {time}") }
+        match fact.finish_at_most.filter(|most| *most > at) {
+            _ if at <= facts.now => format!("Was expected by {time}"),
+            Some(most) => format!("Should finish by {time}, 8 of 10 such do by {}", clock_12(most, facts.zone)),
+            None => format!("Should finish by {time}"),
+        }
     }));
     quoted(item, fact)
 }

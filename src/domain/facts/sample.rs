@@ -80,6 +80,7 @@ pub(crate) fn fact(id: i64, task: Task, outcome: Option<Outcome>, from: &str, to
         log_path: format!("/var/lib/overnight/logs/subagent_{id}.log"),
         result_ref: None,
         expected_finish: None,
+        finish_at_most: None,
         stretches: vec![],
         measure_text: None,
     }

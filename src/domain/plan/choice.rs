@@ -1,16 +1,14 @@
 //! Which task next: what stands in a task's way, and the order of those with nothing in the way.
 
-use super::{Action, NewBuild, Resumption, Snapshot, budget, resume};
-use crate::domain::build::{Build, BuildStep, Wait};
+use super::{Snapshot, resume};
+use crate::domain::build::BuildStep;
 use crate::domain::id::TaskId;
 use crate::domain::provider::Room;
-use crate::domain::session::{Session, SessionKind};
+use crate::domain::session::Session;
 use crate::domain::task::{Task, TaskKind, TaskState};
-use crate::domain::throttle::Permits;
 use crate::domain::words::{clock, day_clock};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use std::collections::BTreeSet;
 
 /// Where an open task stands: ready, or what it waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,7 +131,7 @@ pub fn standing(world: &Snapshot, task: &Task, now: DateTime<Utc>) -> Standing {
 
 /// The agent a new build of this task is given: the one it asks for, or the first of those named to step in that can be
 /// used. None for an action. `started` are the agents of builds planned in the same look.
-fn agent_for(
+pub(super) fn agent_for(
     world: &Snapshot,
     task: &Task,
     started: &[Option<String>],
@@ -209,7 +207,7 @@ fn misconfigured(world: &Snapshot, task: &Task) -> Option<String> {
     })
 }
 
-/// Ready tasks in the order they would be started: priority, then age.
+/// Ready tasks, most wanted first, then oldest.
 pub fn ready(world: &Snapshot, now: DateTime<Utc>) -> Vec<(&Task, bool)> {
     let mut ready: Vec<_> = world
         .tasks
@@ -230,173 +228,5 @@ pub(super) fn may_still_run(world: &Snapshot, task: &Task, session: &Session) ->
         Standing::Parked { until, .. } => until.is_none(),
         Standing::DependsOn(ids) => ids.iter().all(|id| world.builds.iter().any(|build| build.task == *id)),
         _ => false,
-    }
-}
-
-/// Starts builds while permits are free; those that have begun and can go on come first.
-pub(super) fn spawn(world: &Snapshot, permits: &Permits, now: DateTime<Utc>, actions: &mut Vec<Action>) {
-    let mut free = permits.max.saturating_sub(world.running().count());
-    if free == 0 || world.barred.is_some() || !world.sessions.iter().any(|session| session.may_spawn(now)) {
-        return;
-    }
-    let mut started = Started::default();
-    for build in world.builds.iter().filter(|build| build.step == BuildStep::Parked) {
-        if free > 0
-            && let Some(task) = world.task(build.task)
-            && resume::may_go_on(world, build, started.with(build.agent.as_deref()), now)
-            && let Some(session) = open_for(world, &started, task, now)
-        {
-            base_check(world, session, task, &mut started, actions);
-            actions.push(Action::ResumeBuild(resumption(build, session, permits)));
-            started.take(task, build.agent.clone());
-            free -= 1;
-        }
-    }
-    for (task, approved) in ready(world, now) {
-        if free > 0
-            && let Ok(agent) = agent_for(world, task, &started.agents, now)
-            && let Some(session) = open_for(world, &started, task, now)
-        {
-            base_check(world, session, task, &mut started, actions);
-            actions.push(Action::StartBuild(new_build(world, session, task, approved, agent.clone(), permits)));
-            started.take(task, agent);
-            free -= 1;
-        }
-    }
-}
-
-/// What one look has already decided to start.
-#[derive(Default)]
-struct Started<'a> {
-    tasks: Vec<&'a Task>,
-    agents: Vec<Option<String>>,
-    based: BTreeSet<(i64, &'a str)>,
-}
-
-impl<'a> Started<'a> {
-    fn take(&mut self, task: &'a Task, agent: Option<String>) {
-        self.tasks.push(task);
-        self.agents.push(agent);
-    }
-
-    fn with(&self, agent: Option<&str>) -> usize {
-        self.agents.iter().filter(|name| agent.is_some() && name.as_deref() == agent).count()
-    }
-}
-
-/// The session this task may be built in now, if it has room and money for it.
-fn open_for<'a>(world: &'a Snapshot, started: &Started<'_>, task: &Task, now: DateTime<Utc>) -> Option<&'a Session> {
-    let session = session_for(world, task, now)?;
-    let held = project_is_full(world, &started.tasks, task) || budget::of_night(world, session.id).is_some();
-    (!held).then_some(session)
-}
-
-fn base_check<'a>(
-    world: &Snapshot,
-    session: &Session,
-    task: &'a Task,
-    started: &mut Started<'a>,
-    actions: &mut Vec<Action>,
-) {
-    if let Some(project) = needs_base_check(world, session, task)
-        && started.based.insert((session.id.0, project))
-    {
-        actions.push(Action::StartBaseCheck { session: session.id, project: project.to_owned() });
-    }
-}
-
-fn resumption(build: &Build, session: &Session, permits: &Permits) -> Resumption {
-    let why = match &build.wait {
-        Some(Wait::Answer { .. }) => "the owner has answered",
-        _ => "its agent can be used again",
-    };
-    Resumption {
-        build: build.id,
-        task: build.task,
-        session: session.id,
-        round_before: build.round,
-        permits: permits.max,
-        why: why.into(),
-    }
-}
-
-/// The session that may start this task now: its own single session first, then the one that spawns.
-fn session_for<'a>(world: &'a Snapshot, task: &Task, now: DateTime<Utc>) -> Option<&'a Session> {
-    let single = world.sessions.iter().find(|session| {
-        session.kind == SessionKind::Single && session.only_task == Some(task.id) && session.may_spawn(now)
-    });
-    if single.is_some() {
-        return single;
-    }
-    if world.paused { None } else { world.spawning_session(now) }
-}
-
-fn project_is_full(world: &Snapshot, started: &[&Task], task: &Task) -> bool {
-    let Some(project) = task.spec.project.as_deref().and_then(|name| world.settings.project(name)) else {
-        return false;
-    };
-    let of_project = |other: &Task| other.spec.project.as_deref() == Some(project.name.as_str());
-    // A dropped task's project is not known any more: until its build has ended it counts everywhere.
-    let running = world.running().filter(|b| world.task(b.task).is_none_or(of_project)).count();
-    let most = project.max_builds.unwrap_or(usize::MAX);
-    running + started.iter().filter(|task| of_project(task)).count() >= most
-}
-
-/// The project whose base has not been checked in this session, if the task is going to be judged by it.
-fn needs_base_check<'a>(world: &Snapshot, session: &Session, task: &'a Task) -> Option<&'a str> {
-    let name = task.spec.project.as_deref().filter(|_| task.spec.kind == TaskKind::Code)?;
-    let project = world.settings.project(name)?;
-    let wanted = project.verify.is_some() || project.measure.is_some();
-    let exists = world.checks.iter().any(|check| {
-        check.session == session.id
-            && check.project == name
-            && check.purpose == crate::domain::build::CheckPurpose::Base
-    });
-    (wanted && !exists).then_some(name)
-}
-
-fn new_build(
-    world: &Snapshot,
-    session: &Session,
-    task: &Task,
-    approved: bool,
-    agent: Option<String>,
-    permits: &Permits,
-) -> NewBuild {
-    let needs_approval = lock(world, task).is_some();
-    let source = match (needs_approval, approved) {
-        (true, true) => "approved by the owner",
-        _ => "auto-approved",
-    };
-    NewBuild {
-        session: session.id,
-        task: task.id,
-        revision: task.revision,
-        attempts_before: task.attempts,
-        needs_approval,
-        on_top_of: single_base(world, task),
-        agent,
-        permits: permits.max,
-        why: format!(
-            "{} priority, {source}, {} of {} places taken before it",
-            task.spec.priority.word(),
-            world.running().count(),
-            permits.max
-        ),
-    }
-}
-
-/// A task that depends on exactly one other of its project is built on that one's result, which nobody has shipped
-/// yet. With several there is no single commit to stand on: it builds on the base.
-fn single_base(world: &Snapshot, task: &Task) -> Option<String> {
-    let mut results = task
-        .spec
-        .depends_on
-        .iter()
-        .filter_map(|id| world.completed.get(id)?.as_ref())
-        .filter(|(project, _)| task.spec.project.as_deref() == Some(project));
-    match (results.next(), results.next()) {
-        (Some((_, commit)), None) => Some(commit.clone()),
-        _ => None,
     }
 }

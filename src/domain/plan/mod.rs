@@ -4,17 +4,24 @@
 //! state again, so missed, repeated and reordered wake-ups are one case. It is synchronous and deterministic, and every
 //! action it returns is complete: whoever performs it has nothing left to decide.
 //!
-//! Left out on purpose: forecasting. The order is priority, then age; see [`choice`].
+//! What may start is told by [`choice`], what does by [`spawn`]: tonight's places go to the tasks their time is worth most
+//! to ([`tonight`], [`price`]), as far as earlier builds tell how long things take ([`outlook`]).
 
 pub mod budget;
 pub mod builds;
 pub mod checks;
 pub mod choice;
+pub mod likely;
 pub mod night;
+pub mod outlook;
+pub mod overlap;
 pub mod pressure;
+mod price;
 mod resume;
 pub mod runs;
 pub mod ships;
+pub mod spawn;
+pub mod tonight;
 mod wake;
 
 use super::approval::Approval;
@@ -30,6 +37,7 @@ use super::ship::{Ship, ShipOutcome, ShipStep};
 use super::task::Task;
 use super::throttle::{OpenThrottle, Permits, PressureKind};
 use chrono::{DateTime, NaiveDate, Utc};
+use outlook::Outlook;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -84,6 +92,8 @@ pub struct Snapshot {
     pub spent: BTreeMap<SessionId, Used>,
     /// Effects this process has under way.
     pub in_flight: BTreeSet<Effect>,
+    /// How earlier builds went, and times that are not there.
+    pub outlook: Outlook,
 }
 
 /// Work outside the database that takes time. The engine runs each at most once at a time and records what came of
@@ -382,7 +392,7 @@ pub fn plan(world: &Snapshot, now: DateTime<Utc>) -> Plan {
         night::next(world, session, now, &mut actions);
     }
     if stop_for_disk.is_none() {
-        choice::spawn(world, &permits, now, &mut actions);
+        spawn::spawn(world, &permits, now, &mut actions);
     }
     let next_wake = if actions.is_empty() { wake::next(world, last_night, now) } else { at_once };
     Plan { actions, next_wake }

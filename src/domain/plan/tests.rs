@@ -6,6 +6,7 @@ mod choice;
 mod night;
 mod pressure;
 
+use super::outlook::Outlook;
 use super::{Action, Effect, Snapshot, plan};
 use crate::domain::approval::Approval;
 use crate::domain::build::{
@@ -73,6 +74,7 @@ fn quiet(now: DateTime<Utc>) -> Snapshot {
         providers: Vec::new(),
         spent: BTreeMap::new(),
         in_flight: BTreeSet::new(),
+        outlook: Outlook::default(),
     }
 }
 

@@ -32,6 +32,7 @@ fn may(role: Role, command: &Command) -> bool {
             | Command::Report
             | Command::Log { .. }
             | Command::Why(_)
+            | Command::Plan
             | Command::Metrics
             | Command::Audit { .. }
             | Command::Review

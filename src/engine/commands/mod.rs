@@ -6,6 +6,7 @@ mod decide;
 mod draft;
 mod list;
 mod night;
+mod plan;
 mod queue;
 mod read;
 mod ship;
@@ -98,6 +99,7 @@ pub async fn execute(
         Command::Stop(StopTarget::All) => decide::stop(engine, conn, asker, None, now).await,
         Command::Retry(task) => decide::retry(engine, conn, asker, task, now).await,
         Command::Run(task) => night::run_one(engine, conn, asker, task, now).await,
+        Command::Plan => plan::plan(engine, conn, now).await,
         Command::Why(task) => read::why(engine, conn, task, now).await,
         Command::Night(NightCommand::Start) => night::start(engine, conn, asker, now).await,
         Command::Night(NightCommand::Stop) => night::stop(engine, conn, asker, now).await,

@@ -144,12 +144,17 @@ fn log_item(tail: &[String]) -> Item {
 pub(super) async fn why(engine: &Engine, conn: &mut Conn, id: TaskId, now: DateTime<Utc>) -> Result<Reply, StoreError> {
     let task = task_or_answer!(conn, id);
     let world = facts::world(engine, conn, now).await?;
+    let zone = engine.settings().schedule.zone;
     let now_words = match task.state {
         TaskState::Open | TaskState::Draft => {
             let standing = choice::standing(&world, &task, now);
             let ready = matches!(standing, Standing::Ready { .. });
-            let held = if ready { held_up(engine, &world, id, now) } else { String::new() };
-            format!("{}{held}", standing.words(engine.settings().schedule.zone))
+            let held = if ready {
+                format!("{}. {}", held_up(engine, &world, id, now), super::plan::prospects(&world, &task, zone, now))
+            } else {
+                String::new()
+            };
+            format!("{}{held}", standing.words(zone))
         }
         TaskState::Done => {
             let built = builds::of_task(conn, id, 1).await?.first().map_or("done".into(), |build| {
@@ -164,7 +169,6 @@ pub(super) async fn why(engine: &Engine, conn: &mut Conn, id: TaskId, now: DateT
         }
         TaskState::Dropped => "taken out of the queue".into(),
     };
-    let zone = engine.settings().schedule.zone;
     let entries = audit::of_task(conn, id, 15).await?;
     let items = entries
         .iter()

@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use overnight::domain::approval::Approval;
 use overnight::domain::build::{Build, BuildStep, Check, CheckPurpose, CheckStep, Outcome, Run, RunEnding, RunOwner};
 use overnight::domain::id::{BuildId, RunId, SessionId, TaskId};
+use overnight::domain::plan::outlook::Outlook;
 use overnight::domain::plan::{Effect, Gap, Snapshot};
 use overnight::domain::provider::Provider;
 use overnight::domain::resource::Sample;
@@ -168,6 +169,7 @@ impl World {
             providers: self.providers.clone(),
             spent: BTreeMap::new(),
             in_flight: self.in_flight.clone(),
+            outlook: Outlook::default(),
             tasks,
         }
     }
