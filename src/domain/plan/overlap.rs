@@ -27,6 +27,8 @@ fn is_path(word: &str) -> bool {
     let extension = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).map(|(_, extension)| extension);
     let has_extension = extension.is_some_and(|extension| {
         (1..=5).contains(&extension.len())
+            // `e.g.` and `i.e.` are no files.
+            && name.len() > 3
             && extension.starts_with(|c: char| c.is_ascii_alphabetic())
             && extension.chars().all(|c| c.is_ascii_alphanumeric())
     });

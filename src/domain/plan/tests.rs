@@ -5,6 +5,7 @@ mod checks;
 mod choice;
 mod night;
 mod pressure;
+mod tonight;
 
 use super::outlook::Outlook;
 use super::{Action, Effect, Snapshot, plan};

@@ -24,7 +24,7 @@ const CONTENDERS: [(f64, usize); 4] = [(1.0, 40), (0.5, 13), (0.25, 10), (0.12, 
 /// Tasks that wait for others, or that others wait for, on the market.
 const CHAINED: usize = 60;
 /// A build that is lost if it is not done when the window ends needs at least this chance.
-const LEAST_CHANCE: f64 = 0.2;
+const LEAST_CHANCE: f64 = 0.28;
 /// How much of a place's worth is put against time that would be lost.
 const LOSS: f64 = 0.1;
 

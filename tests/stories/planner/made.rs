@@ -8,7 +8,7 @@ use overnight::domain::category::Category;
 use overnight::domain::id::TaskId;
 use overnight::domain::schedule::Schedule;
 use overnight::domain::settings::{
-    Agent, AgentKind, Argv, Better, BuildSettings, Measure, Project, ResourceSettings, Settings,
+    Agent, AgentKind, Argv, Better, BuildSettings, Measure, Planning, Project, ResourceSettings, Settings,
 };
 use overnight::domain::task::{Priority, Task, TaskKind, TaskSpec, TaskState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -116,6 +116,7 @@ fn settings(dice: &mut Dice, zone: Tz) -> Settings {
         limits,
         build,
         // Seldom, for speed; as far apart as samples are looked back at.
+        planning: dice.pick(&[Planning::Value, Planning::Value, Planning::Strict]),
         sample_every: Duration::from_mins(dice.pick(&[5, 15, 15, 15])),
         projects,
         agents: vec![agent],
@@ -141,12 +142,16 @@ pub(super) fn task(dice: &mut Dice, number: i64, settings: &Settings, now: DateT
     let named = kind == TaskKind::Code || dice.chance(40);
     let spec = TaskSpec {
         title: format!("t{number}"),
-        details: String::new(),
+        details: if dice.chance(20) {
+            dice.pick(&["in src/a.rs", "all of src/web/api/"]).into()
+        } else {
+            String::new()
+        },
         project: if dice.chance(3) { Some("gone".into()) } else { named.then(|| project.clone()) },
         kind,
         category: dice.pick(&Category::ALL),
         priority: dice.pick(&[Priority::Low, Priority::Medium, Priority::High, Priority::Critical]),
-        estimate_minutes: 60,
+        estimate_minutes: dice.pick(&[30, 60, 60, 240, 480]),
         not_before: dice.chance(15).then(|| now + dice.minutes(0, 900)),
         depends_on: if number > 1 && dice.chance(25) { vec![TaskId(dice.range(1, number - 1))] } else { vec![] },
         agent: None,

@@ -64,6 +64,7 @@ fn start(world: &World, looked_at: &Snapshot, new: &NewBuild) -> Held {
     let fresh = looked_at.samples.last().is_some_and(|sample| now - sample.at < every);
     holds(fresh, || format!("#{} starts without a fresh look at the machine", task.id))?;
     room_in_project(world, task)?;
+    apart(world, task)?;
     in_window(world, task, &row(&world.sessions, new.session.0).session, now)?;
     let attempts = new.attempts_before < world.settings.build.max_attempts;
     holds(attempts, || format!("#{} is tried more often than allowed", task.id))?;
@@ -128,6 +129,21 @@ fn room_in_project(world: &World, task: &Task) -> Held {
     let running = running.filter(|b| world.task(b.task).spec.project.as_ref() == Some(&project.name));
     let most = project.max_builds.unwrap_or(usize::MAX);
     holds(running.count() < most, || format!("#{}: more than {most} builds of {}", task.id, project.name))
+}
+
+/// Two tasks of one project whose words name the same file are not built at once.
+fn apart(world: &World, task: &Task) -> Held {
+    let same = |build: &&Build| {
+        let other = world.task(build.task);
+        build.step != BuildStep::Parked
+            && other.state == TaskState::Open
+            && task.spec.project.is_some()
+            && other.spec.project == task.spec.project
+            && !task.spec.details.is_empty()
+            && other.spec.details == task.spec.details
+    };
+    let other = world.open_builds().find(same);
+    holds(other.is_none(), || format!("#{} starts beside {other:?} on the same files", task.id))
 }
 
 fn approved(world: &World, task: &Task) -> Held {

@@ -4,9 +4,14 @@ use super::dice::Dice;
 use chrono::{DateTime, TimeDelta, Utc};
 use overnight::domain::approval::Approval;
 use overnight::domain::build::{Build, BuildStep, Check, CheckPurpose, CheckStep, Outcome, Run, RunEnding, RunOwner};
+use overnight::domain::forecast::{Ending, History, Record};
 use overnight::domain::id::{BuildId, RunId, SessionId, TaskId};
 use overnight::domain::plan::outlook::Outlook;
+<<<<<<< HEAD
 use overnight::domain::plan::{Effect, Gap, Snapshot};
+=======
+use overnight::domain::plan::{Effect, Snapshot, tonight};
+>>>>>>> 2accd52 (The planner's nights, rules, figures and what was tried)
 use overnight::domain::provider::Provider;
 use overnight::domain::resource::Sample;
 use overnight::domain::session::{Phase, Session, SessionKind};
@@ -169,9 +174,25 @@ impl World {
             providers: self.providers.clone(),
             spent: BTreeMap::new(),
             in_flight: self.in_flight.clone(),
-            outlook: Outlook::default(),
+            outlook: self.outlook(),
             tasks,
         }
+    }
+
+    /// `store::outlook::load`, row by row.
+    fn outlook(&self) -> Outlook {
+        let ended = self.builds.iter().filter_map(|build| Some((build, build.ended_at?, build.outcome?)));
+        let record = |(build, at, outcome): (&Build, DateTime<Utc>, Outcome)| {
+            let task = self.task(build.task);
+            let (ending, whole) = Ending::of(outcome);
+            let minutes = (at - build.started_at - build.waited).as_seconds_f64() / 60.0;
+            let minutes = if whole { minutes } else { 0.0 };
+            let traits = tonight::traits(&self.settings, task);
+            Record { traits, estimate: f64::from(task.spec.estimate_minutes), minutes, ending }
+        };
+        let records = ended.map(record).collect();
+        let history = Arc::new(History { records, attempts: self.settings.build.max_attempts });
+        Outlook { history, ..Outlook::default() }
     }
 
     fn has_open_build(&self, session: SessionId) -> bool {
