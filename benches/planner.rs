@@ -91,6 +91,8 @@ fn world(now: DateTime<Utc>) -> anyhow::Result<Snapshot> {
         builds: vec![],
         checks: vec![],
         runs: vec![],
+        gaps: vec![],
+        ships: vec![],
         samples: vec![sample(now)],
         sample_due: now + TimeDelta::minutes(1),
         throttles: vec![],

@@ -7,11 +7,7 @@ use overnight::domain::build::{Build, BuildStep, Check, CheckPurpose, CheckStep,
 use overnight::domain::forecast::{Ending, History, Record};
 use overnight::domain::id::{BuildId, RunId, SessionId, TaskId};
 use overnight::domain::plan::outlook::Outlook;
-<<<<<<< HEAD
-use overnight::domain::plan::{Effect, Gap, Snapshot};
-=======
-use overnight::domain::plan::{Effect, Snapshot, tonight};
->>>>>>> 2accd52 (The planner's nights, rules, figures and what was tried)
+use overnight::domain::plan::{Effect, Gap, Snapshot, tonight};
 use overnight::domain::provider::Provider;
 use overnight::domain::resource::Sample;
 use overnight::domain::session::{Phase, Session, SessionKind};
