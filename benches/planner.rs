@@ -8,7 +8,7 @@ use overnight::domain::category::Category;
 use overnight::domain::forecast::{Ending, History, Record};
 use overnight::domain::id::{SessionId, TaskId};
 use overnight::domain::plan::outlook::Outlook;
-use overnight::domain::plan::{Snapshot, plan, tonight};
+use overnight::domain::plan::{Snapshot, expect, plan};
 use overnight::domain::resource::Sample;
 use overnight::domain::session::{Phase, Session, SessionKind};
 use overnight::domain::settings::{Agent, AgentKind, Argv, Project, Settings};
@@ -71,7 +71,7 @@ fn world(now: DateTime<Utc>) -> anyhow::Result<Snapshot> {
     let settings = Arc::new(Settings { agents: vec![agent], projects, ..Settings::default() });
     let tasks: Vec<Task> = (0..QUEUED).map(|n| task(n, now)).collect();
     let record = |n: usize| Record {
-        traits: tonight::traits(&settings, &tasks[n * 17]),
+        traits: expect::traits(&settings, &tasks[n * 17]),
         estimate: f64::from(tasks[n * 17].spec.estimate_minutes),
         minutes: 20.0 + (n * 37 % 200) as f64,
         ending: Ending::Done,

@@ -4,7 +4,7 @@ use super::Engine;
 use crate::domain::build::{Build, Check, CheckPurpose, TestsVerdict, Verdict};
 use crate::domain::facts::{BaseRedFact, BuildFact, NightFacts, PatternFact, ProblemFact, ThrottleFact, by_task};
 use crate::domain::forecast::{History, Model};
-use crate::domain::plan::{Snapshot, budget, choice, likely, tonight};
+use crate::domain::plan::{Snapshot, budget, choice, expect, likely};
 use crate::domain::schedule::Night;
 use crate::domain::session::Session;
 use crate::domain::status::StatusFacts;
@@ -237,7 +237,7 @@ impl Expects {
     fn finish(&self, engine: &Engine, build: &Build, task: &Task) -> (DateTime<Utc>, DateTime<Utc>) {
         let now = engine.now();
         let worked = build.worked(now).as_seconds_f64() / 60.0;
-        let traits = tonight::traits(engine.settings(), task);
+        let traits = expect::traits(engine.settings(), task);
         let forecast = self.0.forecast(&traits, f64::from(task.spec.estimate_minutes), build.attempt.saturating_sub(1));
         let forecast = forecast.claims(worked, build.progress.unwrap_or(0)).after(worked);
         let at = |chance: f64| now + likely::minutes((forecast.quantile(chance) - worked).max(0.0));

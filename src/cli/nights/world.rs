@@ -7,7 +7,7 @@ use crate::domain::category::Category;
 use crate::domain::forecast::{Ending, History, Record};
 use crate::domain::id::{BuildId, SessionId, TaskId};
 use crate::domain::plan::outlook::{Closure, Outlook};
-use crate::domain::plan::{Action, Snapshot, plan, tonight};
+use crate::domain::plan::{Action, Snapshot, expect, plan};
 use crate::domain::resource::Sample;
 use crate::domain::session::{Phase, Session, SessionKind};
 use crate::domain::settings::{Agent, AgentKind, Argv, BuildSettings, Project, ResourceSettings, Settings};
@@ -101,7 +101,7 @@ impl World {
         };
         if let Some(ending) = ending {
             let task = &self.snapshot.tasks[at];
-            let (traits, estimate) = (tonight::traits_of(&self.snapshot, task), f64::from(task.spec.estimate_minutes));
+            let (traits, estimate) = (expect::traits_of(&self.snapshot, task), f64::from(task.spec.estimate_minutes));
             let minutes = ended.worked as f64;
             Arc::make_mut(&mut self.snapshot.outlook.history).records.push(Record {
                 traits,

@@ -1,7 +1,7 @@
 //! What a night will probably look like: the planner is asked again and again in virtual time, where every build takes as
 //! long as half of its kind do and ends well. Changes nothing; the night itself will see how long things really take.
 
-use super::tonight::{self, forecast_of};
+use super::expect::{self, forecast_of};
 use super::{Action, Snapshot, choice, spawn};
 use crate::domain::build::{Build, BuildStep, Used};
 use crate::domain::forecast::{Model, explain};
@@ -139,7 +139,7 @@ pub fn finish(
     now: DateTime<Utc>,
 ) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
     let forecast = forecast_of(world, model, build, now)?;
-    let worked = tonight::worked(world, build, now);
+    let worked = expect::worked(world, build, now);
     let at = |chance: f64| now + minutes((forecast.quantile(chance) - worked).max(0.0));
     Some((at(0.5), at(0.8)))
 }
@@ -227,7 +227,7 @@ fn leave(ahead: &Snapshot, model: &Model, until: DateTime<Utc>, night: &mut Like
         let why = match choice::standing(ahead, task, last) {
             choice::Standing::Ready { .. } => format!(
                 "others are worth more for the time there is; {}",
-                explain(model, &tonight::traits_of(ahead, task), f64::from(task.spec.estimate_minutes))
+                explain(model, &expect::traits_of(ahead, task), f64::from(task.spec.estimate_minutes))
             ),
             other => other.words(zone),
         };

@@ -11,6 +11,7 @@ pub mod budget;
 pub mod builds;
 pub mod checks;
 pub mod choice;
+pub mod expect;
 pub mod likely;
 pub mod night;
 pub mod outlook;

@@ -107,18 +107,19 @@ impl<'a> Look<'a, '_> {
         let may_start = |task: &Task| {
             open_for(world, started, task, now).is_some() && !started.tasks.iter().any(|other| other.id == task.id)
         };
+        // Mostly nothing is ready, or all of it fits: then nothing has to be weighed.
+        if let Some(all) = tonight::without_choice(world, end, now, left, &may_start) {
+            for (task, approved) in all {
+                self.start(task, approved, "there is room for all that is ready");
+            }
+            return;
+        }
         let mut night = Tonight::new(world, end, now, may_start);
         if let Some((task, approved, nights)) = night.passed_over().filter(|_| left > 0 && !world.outlook.turn_given) {
             let why = format!("passed over {nights} nights, so it goes first");
             let begun = self.start(task, approved, &why);
             night.take(task.id, begun);
             left -= usize::from(begun);
-        }
-        if night.room_for_all(left) {
-            for (task, approved) in night.all_ready() {
-                self.start(task, approved, "there is room for all that is ready");
-            }
-            return;
         }
         while left > 0
             && let Some((task, approved, odds)) = night.best()

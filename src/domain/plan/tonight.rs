@@ -6,14 +6,14 @@
 //! largest. One that unlocks others earns its share of them too.
 
 use super::choice::{self, Standing};
+use super::expect::{forecast_of, running_record, traits_of, worked};
 use super::outlook::Closure;
 use super::price::{self, Offer, Place, Prices, STEP};
 use super::{Snapshot, overlap};
 use crate::domain::build::Build;
-use crate::domain::forecast::{Ending, Forecast, Model, Record, Traits};
+use crate::domain::forecast::{Forecast, Model, Record};
 use crate::domain::id::TaskId;
-use crate::domain::settings::Settings;
-use crate::domain::task::{Priority, Task, TaskKind};
+use crate::domain::task::{Priority, Task};
 use crate::domain::words::clock;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -372,24 +372,38 @@ impl<'a> Tonight<'a> {
             .filter(|(_, _, nights)| *nights >= super::outlook::PATIENCE)
             .max_by_key(|(task, _, nights)| (*nights, task.spec.priority, std::cmp::Reverse(task.id)))
     }
+}
 
-    /// Whether everything that is ready fits into the free places, nothing is lost and nothing is to come: then all start.
-    pub(super) fn room_for_all(&self, free: usize) -> bool {
-        let ready: usize = self.groups.iter().filter(|group| group.startable).map(Group::left).sum();
-        ready <= free && self.groups.iter().all(|group| group.startable && group.goes_on)
+/// What starts where there is nothing to choose: nothing is ready, or there is a place for everything that is or may become
+/// ready tonight, and nothing would be lost. Most wanted first, then oldest.
+pub(super) fn without_choice<'a>(
+    world: &'a Snapshot,
+    end: DateTime<Utc>,
+    now: DateTime<Utc>,
+    free: usize,
+    may_start: impl Fn(&Task) -> bool,
+) -> Option<Vec<(&'a Task, bool)>> {
+    let (mut ready, mut to_come) = (vec![], 0);
+    for task in &world.tasks {
+        match choice::standing(world, task, now) {
+            Standing::Ready { approved } if may_start(task) => ready.push((task, approved)),
+            Standing::DependsOn(_) | Standing::Ready { .. } => to_come += 1,
+            Standing::NotBefore(at) | Standing::RetryAt(at) | Standing::AgentClosed { until: (at, _), .. }
+                if at < end =>
+            {
+                to_come += 1;
+            }
+            _ => {}
+        }
+        if !ready.is_empty() && ready.len() + to_come > free {
+            return None;
+        }
     }
-
-    /// What is ready, most wanted first, then oldest.
-    pub(super) fn all_ready(&self) -> Vec<(&'a Task, bool)> {
-        let mut all: Vec<(&Task, bool)> = self
-            .groups
-            .iter()
-            .filter(|group| group.startable)
-            .flat_map(|group| group.tasks[group.taken..].iter().copied())
-            .collect();
-        all.sort_by_key(|(task, _)| (std::cmp::Reverse(task.spec.priority), task.id));
-        all
+    if ready.iter().any(|(task, _)| world.outlook.lost_at_the_end.contains(&task.id)) {
+        return None;
     }
+    ready.sort_by_key(|(task, _)| (std::cmp::Reverse(task.spec.priority), task.id));
+    Some(ready)
 }
 
 /// Indices of the largest numbers, at most so many.
@@ -410,47 +424,6 @@ fn visit(at: usize, offers: &[Offer], seen: &mut [bool], order: &mut Vec<usize>)
         visit(*waiting, offers, seen, order);
     }
     order.push(at);
-}
-
-/// What a task's duration depends on.
-pub fn traits_of(world: &Snapshot, task: &Task) -> Traits {
-    traits(&world.settings, task)
-}
-
-/// The same where only the configuration is at hand.
-pub fn traits(settings: &Settings, task: &Task) -> Traits {
-    let agent = match task.spec.kind {
-        TaskKind::Action => None,
-        _ => settings.agent_for(task.spec.project.as_deref(), task.spec.agent.as_deref()),
-    };
-    Traits {
-        asker: task.source.clone(),
-        category: task.spec.category.as_str().to_owned(),
-        project: task.spec.project.clone().unwrap_or_default(),
-        agent: agent.map(|agent| agent.name.clone()).unwrap_or_default(),
-    }
-}
-
-/// Minutes a build has worked: without its waits, and without times in which all builds stand still.
-pub fn worked(world: &Snapshot, build: &Build, now: DateTime<Utc>) -> f64 {
-    let waited = build.waited.as_seconds_f64() / 60.0;
-    (world.outlook.working_minutes(build.started_at, now) - waited).max(0.0)
-}
-
-fn running_record(world: &Snapshot, build: &Build, now: DateTime<Utc>) -> Option<Record> {
-    let task = world.task(build.task)?;
-    let (minutes, estimate) = (worked(world, build, now), f64::from(task.spec.estimate_minutes));
-    Some(Record { traits: traits_of(world, task), estimate, minutes, ending: Ending::Cut })
-}
-
-/// The forecast of a build that runs: given that it has not ended yet, and what its agent says.
-pub fn forecast_of(world: &Snapshot, model: &Model, build: &Build, now: DateTime<Utc>) -> Option<Forecast> {
-    let task = world.task(build.task)?;
-    let tried = build.attempt.saturating_sub(1);
-    let forecast = model.forecast(&traits_of(world, task), f64::from(task.spec.estimate_minutes), tried);
-    let worked = worked(world, build, now);
-    let lasted = world.outlook.lasted.get(&build.task).copied().unwrap_or(0.0);
-    Some(forecast.claims(worked, build.progress.unwrap_or(0)).after(worked.max(lasted)))
 }
 
 /// Whether another task of the same project, running or just chosen, names a file this one names too.

@@ -4,7 +4,7 @@ use crate::domain::forecast::{Model, explain};
 use crate::domain::id::TaskId;
 use crate::domain::message::{Item, Message};
 use crate::domain::plan::likely::{LikelyNight, likely};
-use crate::domain::plan::{Snapshot, tonight};
+use crate::domain::plan::{Snapshot, expect};
 use crate::domain::task::Task;
 use crate::domain::task::limits::TITLE_CHARS;
 use crate::domain::words::{clock, counted, day_clock, plain};
@@ -63,7 +63,7 @@ pub(super) async fn plan(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -
 pub(super) fn prospects(world: &Snapshot, task: &Task, zone: Tz, now: DateTime<Utc>) -> String {
     let night = likely(world, now);
     let estimate = f64::from(task.spec.estimate_minutes);
-    let goes_by = explain(&Model::learn(&world.outlook.history, &[]), &tonight::traits_of(world, task), estimate);
+    let goes_by = explain(&Model::learn(&world.outlook.history, &[]), &expect::traits_of(world, task), estimate);
     format!("{}. By experience, {goes_by}", turn(&night, task.id, zone))
 }
 

@@ -7,7 +7,7 @@ use overnight::domain::build::{Build, BuildStep, Check, CheckPurpose, CheckStep,
 use overnight::domain::forecast::{Ending, History, Record};
 use overnight::domain::id::{BuildId, RunId, SessionId, TaskId};
 use overnight::domain::plan::outlook::Outlook;
-use overnight::domain::plan::{Effect, Gap, Snapshot, tonight};
+use overnight::domain::plan::{Effect, Gap, Snapshot, expect};
 use overnight::domain::provider::Provider;
 use overnight::domain::resource::Sample;
 use overnight::domain::session::{Phase, Session, SessionKind};
@@ -183,7 +183,7 @@ impl World {
             let (ending, whole) = Ending::of(outcome);
             let minutes = (at - build.started_at - build.waited).as_seconds_f64() / 60.0;
             let minutes = if whole { minutes } else { 0.0 };
-            let traits = tonight::traits(&self.settings, task);
+            let traits = expect::traits(&self.settings, task);
             Record { traits, estimate: f64::from(task.spec.estimate_minutes), minutes, ending }
         };
         let records = ended.map(record).collect();

@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::forecast::{Ending, History, Record};
 use crate::domain::id::TaskId;
 use crate::domain::plan::outlook::{Closure, PATIENCE};
-use crate::domain::plan::{likely, tonight};
+use crate::domain::plan::{expect, likely};
 use crate::domain::settings::Planning;
 
 fn wanted(id: i64, priority: Priority, minutes: u32) -> Task {
@@ -51,7 +51,7 @@ fn experience_changes_the_choice() {
     world.tasks[1].spec.category = Category::Documentation;
     assert_eq!(starts(&world, now), [1]);
     let record = |task: &Task, minutes: f64, ending| Record {
-        traits: tonight::traits(&world.settings, task),
+        traits: expect::traits(&world.settings, task),
         estimate: 300.0,
         minutes,
         ending,
