@@ -15,6 +15,7 @@ pub mod forecast;
 pub mod format;
 pub mod id;
 pub mod incident;
+pub mod kept;
 pub mod message;
 pub mod pattern;
 pub mod plan;

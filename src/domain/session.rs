@@ -71,6 +71,8 @@ pub struct Session {
     pub health_done: bool,
     /// When phase 2 was done.
     pub patterns_done: bool,
+    /// Whether the day was kept, before the first build.
+    pub snapshot_done: bool,
     /// The last progress check that was told, as its scheduled moment.
     pub progress_at: Option<DateTime<Utc>>,
     /// When spawning ends, unless the owner taps keep building.

@@ -63,21 +63,26 @@ impl CommitMessage {
 
     /// The environment git commit-tree takes identity and time from.
     pub(super) fn env(&self) -> [(&'static str, String); 6] {
-        let strip = |text: &str, or: &str| {
-            let kept: String = text.chars().filter(|c| !c.is_control() && !matches!(c, '<' | '>')).collect();
-            if kept.trim().is_empty() { or.to_owned() } else { kept.trim().to_owned() }
-        };
-        let (name, email) = (strip(&self.author.name, "overnight"), strip(&self.author.email, "overnight@localhost"));
-        let date = format!("@{} +0000", self.date.timestamp());
-        [
-            ("GIT_AUTHOR_NAME", name.clone()),
-            ("GIT_AUTHOR_EMAIL", email.clone()),
-            ("GIT_AUTHOR_DATE", date.clone()),
-            ("GIT_COMMITTER_NAME", name),
-            ("GIT_COMMITTER_EMAIL", email),
-            ("GIT_COMMITTER_DATE", date),
-        ]
+        identity(&self.author, self.date)
     }
+}
+
+/// The environment git commit-tree takes identity and time from.
+pub(super) fn identity(author: &Person, date: DateTime<Utc>) -> [(&'static str, String); 6] {
+    let strip = |text: &str, or: &str| {
+        let kept: String = text.chars().filter(|c| !c.is_control() && !matches!(c, '<' | '>')).collect();
+        if kept.trim().is_empty() { or.to_owned() } else { kept.trim().to_owned() }
+    };
+    let (name, email) = (strip(&author.name, "overnight"), strip(&author.email, "overnight@localhost"));
+    let date = format!("@{} +0000", date.timestamp());
+    [
+        ("GIT_AUTHOR_NAME", name.clone()),
+        ("GIT_AUTHOR_EMAIL", email.clone()),
+        ("GIT_AUTHOR_DATE", date.clone()),
+        ("GIT_COMMITTER_NAME", name),
+        ("GIT_COMMITTER_EMAIL", email),
+        ("GIT_COMMITTER_DATE", date),
+    ]
 }
 
 fn clean(text: &str, limit: usize) -> String {

@@ -1,5 +1,5 @@
-//! Host-side git: the vault, clones for builds, taking the result out of a tree an agent wrote, and landing it on the
-//! owner's branch.
+//! Host-side git: the vault, clones for builds, taking the result out of a tree an agent wrote, landing it on the
+//! owner's branch, and snapshots of the owner's files.
 //!
 //! Everything goes through the `git` program, by argv, with a cleared environment, no system or user configuration, an
 //! explicit `GIT_DIR` that is ours, a time limit and bounded output. Overriding single settings is not enough on a
@@ -11,6 +11,7 @@
 //! (refs keep results for ever, and nothing may prune while a build is being collected), submodules and LFS content
 //! (both need programs or addresses taken from the tree).
 
+mod bundle;
 mod clone;
 mod collect;
 mod commit;
@@ -27,10 +28,13 @@ mod refs;
 mod run;
 mod sha;
 mod sight;
+mod snapshot;
+mod snapshot_files;
 mod survey;
 mod unland;
 mod vault;
 
+pub use bundle::{bundle, bundle_file, check_objects, tips, unbundle};
 pub use clone::{CloneTarget, make_clone};
 pub use collect::{Collected, Limits, collect};
 pub use commit::{CommitMessage, Person};
@@ -44,6 +48,7 @@ pub use pick::{Picked, pick};
 pub use refs::{BuildRefs, RefName};
 pub use run::Git;
 pub use sha::{NotASha, Sha};
+pub use snapshot::{SkippedFile, SnapshotLimits, Snapshotted, drop_snapshots, restore_files, snapshot};
 pub use vault::{Base, Vault};
 
 /// What every operation here returns.

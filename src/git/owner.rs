@@ -26,7 +26,8 @@ pub(super) struct OwnerRepo {
     /// Absolute; what fetch is given.
     pub(super) root: PathBuf,
     git_dir: PathBuf,
-    bare: bool,
+    /// It has no files of its own.
+    pub(super) bare: bool,
 }
 
 impl OwnerRepo {
@@ -88,6 +89,12 @@ impl OwnerRepo {
         }
     }
 
+    /// The commit HEAD leads to; None if there is none yet.
+    pub(super) async fn head(&self, git: &Git) -> Result<Option<Sha>> {
+        let asked = self.read(git, "read HEAD").args(["rev-parse", "-q", "--verify", "HEAD^{commit}"]);
+        Ok(String::from_utf8_lossy(&asked.once().await?.stdout).trim().parse().ok())
+    }
+
     /// Errs unless `branch` exists: with what is wrong, since an empty repository needs other advice than a typo.
     pub(super) async fn require_branch(&self, git: &Git, branch: &str) -> Result<()> {
         let action = "find the base branch";
@@ -105,8 +112,7 @@ impl OwnerRepo {
 pub async fn owner_state(git: &Git, owner_repo: &Path) -> Result<OwnerState> {
     let owner = OwnerRepo::find(owner_repo)?;
     let branch = owner.branch(git).await?;
-    let asked = owner.read(git, "read HEAD").args(["rev-parse", "-q", "--verify", "HEAD^{commit}"]);
-    let head = String::from_utf8_lossy(&asked.once().await?.stdout).trim().parse().ok();
+    let head = owner.head(git).await?;
     if owner.bare {
         return Ok(OwnerState { branch, head, dirty: None, untracked: false });
     }

@@ -5,10 +5,14 @@
 use std::fmt;
 use std::path::Path;
 
+use chrono::NaiveDate;
+
 use super::{Fault, GitError, Result};
 
 /// Where every ref of ours lives.
 const ROOT: &str = "refs/overnight";
+/// Where snapshots of the owner's files live, by date.
+pub(super) const SNAPSHOTS: &str = "refs/overnight/snapshots";
 /// Longest id allowed in a ref, in bytes; file names end at 255 and `.lock` is added.
 const ID_LIMIT: usize = 100;
 
@@ -26,6 +30,11 @@ impl RefName {
     pub(super) fn base_branch(branch: &str) -> Result<Self> {
         check_branch(branch)?;
         Ok(Self(format!("{ROOT}/base/{branch}")))
+    }
+
+    /// What the owner's files were on a day.
+    pub fn snapshot(date: NaiveDate) -> Self {
+        Self(format!("{SNAPSHOTS}/{}", date.format("%Y-%m-%d")))
     }
 }
 
@@ -47,13 +56,13 @@ pub struct BuildRefs {
 }
 
 impl BuildRefs {
-    /// Ids are `[A-Za-z0-9_.-]`, at most 100 bytes, without `..`, not starting with `.` or `-`. `base` and `default`
-    /// are not allowed as session, since the vault's copies of branches live there.
+    /// Ids are `[A-Za-z0-9_.-]`, at most 100 bytes, without `..`, not starting with `.` or `-`. `base`, `default`
+    /// and `snapshots` are not allowed as session, since other refs of the vault live there.
     pub fn new(session: &str, task: &str, build: &str) -> Result<Self> {
         for id in [session, task, build] {
             check_id(id)?;
         }
-        if matches!(session, "base" | "default") {
+        if matches!(session, "base" | "default" | "snapshots") {
             return Err(refused(format!("a session cannot be called {session}")));
         }
         let name = |leaf: &str| RefName(format!("{ROOT}/{session}/{task}/{build}/{leaf}"));
@@ -102,7 +111,9 @@ mod tests {
         for bad in ["", "..", "a/b", "-rf", ".x", "a..b", "a.lock", "a b", "é", "x.", &"x".repeat(101)] {
             assert!(BuildRefs::new("s", bad, "b").is_err(), "{bad}");
         }
-        assert!(BuildRefs::new("base", "t", "b").is_err());
+        assert!(BuildRefs::new("base", "t", "b").is_err() && BuildRefs::new("snapshots", "t", "b").is_err());
+        let day = NaiveDate::from_ymd_opt(2026, 3, 4).unwrap();
+        assert_eq!(RefName::snapshot(day).as_str(), "refs/overnight/snapshots/2026-03-04");
     }
 
     #[test]

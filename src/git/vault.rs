@@ -1,7 +1,8 @@
 //! The vault: our own bare repository per project, out of every agent's reach, where base and result commits are kept.
 //!
 //! Refs: `refs/overnight/base/<branch>` (what was last fetched of the owner's branch), `refs/overnight/default` (which
-//! branch that was, when none was configured) and [`BuildRefs`](super::BuildRefs). Nothing here is ever pruned.
+//! branch that was, when none was configured), [`BuildRefs`](super::BuildRefs) and `refs/overnight/snapshots/<date>`.
+//! Nothing here is ever pruned.
 //! The owner's repository is only read, by fetch.
 
 use std::path::{Path, PathBuf};
@@ -53,6 +54,11 @@ impl Vault {
             vault.init(&vaults, &OwnerRepo::find(owner_repo)?).await?;
         }
         Ok(vault)
+    }
+
+    /// A vault made by something else, such as of a bundle.
+    pub(super) fn at(git: &Git, dir: &Path) -> Self {
+        Self { git: git.clone(), dir: dir.to_owned(), lock: Arc::default() }
     }
 
     /// The bare repository's folder.

@@ -11,8 +11,10 @@ pub mod builds;
 pub mod buttons;
 pub mod checks;
 pub mod control;
+pub mod copy;
 pub mod health;
 pub mod inbox;
+pub mod kept;
 pub mod outbox;
 pub mod outlook;
 pub mod providers;
@@ -60,6 +62,9 @@ pub enum StoreError {
     /// The disk is full.
     #[error("the disk that holds the database is full: nothing more can be recorded until space is free")]
     DiskFull,
+    /// A copy does not hold what the original holds, or is damaged.
+    #[error("the copy of the database is not right: {0}")]
+    BadCopy(String),
     /// Anything else SQLite says.
     #[error("database: {0}")]
     Sqlite(sqlx::Error),

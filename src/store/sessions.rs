@@ -19,6 +19,7 @@ struct Row {
     brief_at: i64,
     health_done: i64,
     patterns_done: i64,
+    snapshot_done: i64,
     progress_at: Option<i64>,
     only_task: Option<i64>,
     keep_until: Option<i64>,
@@ -43,6 +44,7 @@ impl TryFrom<Row> for Session {
             brief_at: time(row.brief_at)?,
             health_done: row.health_done != 0,
             patterns_done: row.patterns_done != 0,
+            snapshot_done: row.snapshot_done != 0,
             progress_at: time_opt(row.progress_at)?,
             only_task: row.only_task.map(TaskId),
             keep_until: time_opt(row.keep_until)?,
@@ -62,7 +64,7 @@ macro_rules! select {
         sqlx::query_as!(
             Row,
             "SELECT id, kind, date, phase, started_at, patterns_at, spawn_at, spawn_until, brief_at, health_done, \
-             patterns_done, progress_at, only_task, keep_until, reported_at, stopped, missed_reason FROM session " + $tail
+             patterns_done, snapshot_done, progress_at, only_task, keep_until, reported_at, stopped, missed_reason FROM session " + $tail
             $(, $argument)*
         )
     };
@@ -198,6 +200,14 @@ pub async fn patterns_done(conn: &mut Conn, id: SessionId) -> Result<(), StoreEr
         .execute(conn)
         .await?;
     expect_one(&result, "the pattern check")
+}
+
+/// What was kept of the day is recorded.
+pub async fn snapshot_done(conn: &mut Conn, id: SessionId) -> Result<(), StoreError> {
+    let result = sqlx::query!("UPDATE session SET snapshot_done = 1 WHERE id = ? AND snapshot_done = 0", id.0)
+        .execute(conn)
+        .await?;
+    expect_one(&result, "the snapshot")
 }
 
 /// A progress check was told.

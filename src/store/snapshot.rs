@@ -1,7 +1,7 @@
 //! The planner's look at the whole state, read in one transaction.
 
 use super::{
-    Conn, StoreError, approvals, builds, checks, control, health, outlook, providers, runs, sessions, ships, tasks,
+    Conn, StoreError, approvals, builds, checks, control, health, kept, outlook, providers, runs, sessions, ships, tasks,
 };
 use crate::domain::plan::{Effect, Snapshot};
 use crate::domain::settings::Settings;
@@ -42,7 +42,10 @@ pub async fn load(
         Some(first) => control::gaps(conn, first, now).await?,
         None => vec![],
     };
+    let drilled = kept::last_drill(conn).await?.map(|(_, drill)| drill.date);
     Ok(Snapshot {
+        kept: kept::dates(conn).await?,
+        drilled,
         settings: Arc::clone(settings),
         installed_at: control::read_installed_at(conn).await?,
         nights_seen: sessions::dates_seen(conn).await?,

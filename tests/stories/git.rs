@@ -4,6 +4,7 @@ mod attacks;
 mod files;
 mod land;
 mod places;
+mod snapshot;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

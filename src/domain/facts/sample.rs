@@ -109,6 +109,7 @@ pub(crate) fn session() -> Session {
         spawn_at: at("14 23:10"),
         health_done: true,
         patterns_done: true,
+        snapshot_done: true,
         progress_at: None,
         spawn_until: at("15 06:30"),
         brief_at: at("15 07:00"),

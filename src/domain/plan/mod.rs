@@ -89,6 +89,10 @@ pub struct Snapshot {
     pub barred: Option<String>,
     /// What is known of the accounts behind agents.
     pub providers: Vec<Provider>,
+    /// Days that were kept, at least the last 60.
+    pub kept: BTreeSet<NaiveDate>,
+    /// The date of the session in which a restore was tried last.
+    pub drilled: Option<NaiveDate>,
     /// What the builds of the sessions above have used.
     pub spent: BTreeMap<SessionId, Used>,
     /// Effects this process has under way.
@@ -105,6 +109,10 @@ pub enum Effect {
     Health(SessionId),
     /// Phase 2: learn from past tasks, queue habits.
     Patterns(SessionId),
+    /// Keep the day before the first build: the projects' files, the database, the vaults.
+    Snapshot(SessionId),
+    /// Try to restore what was kept.
+    Drill(SessionId),
     /// Refresh the vault, make the clone, copy what it needs.
     PrepareBuild(BuildId),
     /// Commit what the agent left, take it into the vault.

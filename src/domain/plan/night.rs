@@ -2,6 +2,7 @@
 
 use super::{Action, Effect, NewSession, Snapshot};
 use crate::domain::build::{Build, BuildStep};
+use crate::domain::kept::drill_due;
 use crate::domain::schedule::{NIGHTS_BETWEEN_MAX, Night};
 use crate::domain::session::{Phase, SKIPPED, Session, SessionKind};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -52,12 +53,16 @@ fn due_night(world: &Snapshot, night: &Night, now: DateTime<Utc>) -> Action {
 pub(super) fn next(world: &Snapshot, session: &Session, now: DateTime<Utc>, actions: &mut Vec<Action>) {
     let enter = |to| Action::EnterPhase { session: session.id, from: session.phase, to };
     match session.phase {
-        Phase::Health if session.kind == SessionKind::Single => actions.push(enter(Phase::Building)),
+        Phase::Health if session.kind == SessionKind::Single && !keep(world, session, now, actions) => {
+            actions.push(enter(Phase::Building));
+        }
+        Phase::Health if session.kind == SessionKind::Single => {}
         Phase::Health if !session.health_done => begin(world, Effect::Health(session.id), actions),
         Phase::Health if now >= session.patterns_at || spawning_over(session, now) => {
             actions.push(enter(Phase::Patterns));
         }
         Phase::Patterns if !session.patterns_done => begin(world, Effect::Patterns(session.id), actions),
+        Phase::Patterns if keep(world, session, now, actions) => {}
         Phase::Patterns if now >= session.spawn_at || spawning_over(session, now) => {
             actions.push(enter(Phase::Building));
         }
@@ -69,6 +74,24 @@ pub(super) fn next(world: &Snapshot, session: &Session, now: DateTime<Utc>, acti
         }
         Phase::Health | Phase::Patterns | Phase::Brief | Phase::Closed | Phase::Missed => {}
     }
+}
+
+/// Whether something is to be kept, or tried to be restored, before the first build; begins it. A day that was kept is
+/// not kept again for a single task. A session that is over waits for neither.
+fn keep(world: &Snapshot, session: &Session, now: DateTime<Utc>, actions: &mut Vec<Action>) -> bool {
+    let single = session.kind == SessionKind::Single;
+    if spawning_over(session, now) {
+        return false;
+    }
+    if !session.snapshot_done && !(single && world.kept.contains(&session.date)) {
+        begin(world, Effect::Snapshot(session.id), actions);
+        return true;
+    }
+    if !single && drill_due(world.drilled, session.date) {
+        begin(world, Effect::Drill(session.id), actions);
+        return true;
+    }
+    false
 }
 
 fn begin(world: &Snapshot, effect: Effect, actions: &mut Vec<Action>) {

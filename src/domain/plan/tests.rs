@@ -74,6 +74,8 @@ fn quiet(now: DateTime<Utc>) -> Snapshot {
         barred: None,
         providers: Vec::new(),
         spent: BTreeMap::new(),
+        kept: BTreeSet::new(),
+        drilled: Some("2026-03-14".parse().unwrap()),
         in_flight: BTreeSet::new(),
         outlook: Outlook::default(),
     }
@@ -115,6 +117,7 @@ fn session(id: i64, phase: Phase) -> Session {
         spawn_at: at("14 23:10"),
         health_done: false,
         patterns_done: false,
+        snapshot_done: false,
         progress_at: Some(at("16 00:00")),
         spawn_until: at("15 06:30"),
         brief_at: at("15 07:00"),

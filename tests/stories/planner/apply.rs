@@ -102,6 +102,7 @@ impl World {
             spawn_at: new.spawn_at,
             health_done: false,
             patterns_done: false,
+            snapshot_done: false,
             progress_at: None,
             spawn_until: new.spawn_until,
             brief_at: new.brief_at,

@@ -58,6 +58,12 @@ impl World {
                 }
                 row_mut(&mut self.sessions, id.0).session.patterns_done = true;
             }
+            Effect::Snapshot(id) => {
+                let session = &mut row_mut(&mut self.sessions, id.0).session;
+                session.snapshot_done = true;
+                self.outside.kept.insert(session.date);
+            }
+            Effect::Drill(id) => self.outside.drilled = Some(row(&self.sessions, id.0).session.date),
             Effect::Report(id) => row_mut(&mut self.sessions, id.0).session.reported_at = Some(now),
             Effect::PrepareBuild(id) => self.prepared(id),
             Effect::Collect(id) => self.collected(id),

@@ -169,6 +169,8 @@ impl World {
             barred: None,
             providers: self.providers.clone(),
             spent: BTreeMap::new(),
+            kept: self.outside.kept.clone(),
+            drilled: self.outside.drilled,
             in_flight: self.in_flight.clone(),
             outlook: self.outlook(),
             tasks,
