@@ -109,3 +109,12 @@ Examples:
 pub(super) const SIMULATE: &str = "Example:\n  overnight simulate --nights nights.jsonl.gz --out schedules.jsonl";
 
 pub(super) const FORECAST: &str = "Example:\n  overnight forecast replay history.csv";
+
+pub(super) const SNAPSHOTS: &str = "\
+Examples:
+  overnight snapshots
+  overnight snapshots restore 2026-03-14 --into ~/as-it-was
+  overnight snapshots restore 2026-03-14 --project fitness --into ~/fitness-as-it-was";
+
+pub(super) const RESTORE: &str = "\
+Nothing that exists is written over. Without --project the folder gets the database's copy and a folder for each project.";

@@ -17,6 +17,7 @@ mod nights;
 mod queue;
 mod run;
 mod service;
+mod snapshots;
 mod start;
 
 use crate::config::{Config, Overrides};
@@ -183,6 +184,9 @@ enum Command {
         #[arg(long)]
         fix: bool,
     },
+    /// Days that are kept: your files, the vaults and the database; and one of them back into a new folder
+    #[command(after_help = examples::SNAPSHOTS)]
+    Snapshots(snapshots::SnapshotsArgs),
     /// The last seven days against the goals, and the machine
     #[command(after_help = examples::METRICS)]
     Metrics,
@@ -331,6 +335,7 @@ pub fn main() -> ExitCode {
         Command::Report => blocking(ask::report(&config, json)),
         Command::Brief => blocking(ask::brief(&config, json)),
         Command::Health { fix } => blocking(text(format!("/health{}", if fix { " fix" } else { "" }))),
+        Command::Snapshots(args) => blocking(snapshots::snapshots(&config, args, json)),
         Command::Metrics => blocking(text("/metrics".into())),
         Command::Log { task, lines } => blocking(text(format!("/log {task} {lines}"))),
         Command::Plan { .. } => blocking(text("/plan".into())),

@@ -5,6 +5,7 @@
 use super::build::{Build, Outcome, Used, Verdict, Wait};
 use super::id::TaskId;
 use super::incident::IncidentFact;
+use super::kept::Drill;
 use super::session::Session;
 use super::task::Task;
 use super::test_output::{Judgement, judge};
@@ -57,6 +58,8 @@ pub struct NightFacts {
     pub stopped_by_owner: bool,
     /// What was ended, refused or cut while commands ran, in their order.
     pub incidents: Vec<IncidentFact>,
+    /// The restore that was tried in this session.
+    pub drill: Option<Drill>,
     /// Builds of earlier sessions that ended after those sessions' brief: told once, counted in none of the totals.
     pub finished_since: Vec<BuildFact>,
 }

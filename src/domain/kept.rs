@@ -15,7 +15,8 @@ pub const WEEKLY: usize = 4;
 /// A week's first day is the first of its days to grow old, so what is kept of it does not change with the time of asking.
 /// Days that have not come yet were kept by a clock that was wrong: they stay, and push no other out.
 pub fn staying(days: &BTreeSet<NaiveDate>, today: NaiveDate) -> BTreeSet<NaiveDate> {
-    let (past, mut stay): (Vec<NaiveDate>, BTreeSet<NaiveDate>) = days.iter().partition(|day| **day <= today);
+    let past: Vec<NaiveDate> = days.range(..=today).copied().collect();
+    let mut stay = days.difference(&past.iter().copied().collect()).copied().collect::<BTreeSet<_>>();
     let (older, newest) = past.split_at(past.len().saturating_sub(DAILY));
     let mut weeks: BTreeMap<(i32, u32), NaiveDate> = BTreeMap::new();
     for day in older {

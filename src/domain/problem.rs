@@ -72,6 +72,12 @@ words! {
         MemoryLow => "memory_low",
         /// A file or folder that could not be read or measured.
         Unreadable => "unreadable",
+        /// Something that should be kept of the day could not be.
+        SnapshotFailed => "snapshot_failed",
+        /// Files that are not in a project's snapshot.
+        SnapshotPartial => "snapshot_partial",
+        /// What was kept could not be restored.
+        RestoreFailed => "restore_failed",
     }
 }
 

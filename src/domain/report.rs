@@ -75,6 +75,8 @@ pub struct Report {
     pub base_red: Vec<BaseRedReport>,
     /// When this machine slept or was off.
     pub slept: Vec<Stretch>,
+    /// What the restore drill of this session came to; null: there was none.
+    pub restore_drill: Option<String>,
     /// Dates (`YYYY-MM-DD`) of nights before this one that never ran.
     pub missed: Vec<String>,
 }
@@ -269,6 +271,7 @@ pub fn report(facts: &NightFacts) -> Report {
             .iter()
             .map(|(from, to)| Stretch { from: local(*from, zone), until: local(*to, zone) })
             .collect(),
+        restore_drill: facts.drill.as_ref().map(super::kept::Drill::text),
         missed: facts.missed_dates.iter().map(ToString::to_string).collect(),
     }
 }

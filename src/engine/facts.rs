@@ -11,7 +11,7 @@ use crate::domain::status::StatusFacts;
 use crate::domain::task::Task;
 use crate::domain::test_output::speed;
 use crate::store::{
-    Conn, StoreError, builds, checks, control, health, outlook, providers, runs, sessions, snapshot, tasks, trouble,
+    Conn, StoreError, builds, checks, control, health, kept, outlook, providers, runs, sessions, snapshot, tasks, trouble,
 };
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
@@ -62,6 +62,7 @@ pub async fn night(
         started_late_minutes: (late > 0).then_some(late),
         stopped_by_owner: session.stopped,
         incidents: runs::incidents(conn, session.id).await?,
+        drill: kept::last_drill(conn).await?.filter(|(id, _)| *id == session.id).map(|(_, drill)| drill),
         finished_since: vec![],
         session: session.clone(),
     })

@@ -5,6 +5,7 @@
 
 use super::Engine;
 use crate::domain::id::{BuildId, CheckId, RunId};
+use crate::host::space::folder_bytes;
 use crate::store::{Conn, StoreError, builds, checks, runs};
 use std::path::PathBuf;
 
@@ -48,4 +49,16 @@ fn remove(folder: &PathBuf) {
     if let Err(error) = std::fs::remove_dir_all(folder) {
         tracing::warn!(%error, folder = %folder.display(), "can't remove what is no longer needed");
     }
+}
+
+/// Disk use of the data folder, by what it is for, largest first.
+pub(super) async fn disk_use(engine: &Engine) -> Vec<(&'static str, u64)> {
+    let root = engine.home().root().to_owned();
+    let parts = ["artifacts", "builds", "checks", "logs", "reports", "runs", "snapshots", "trash", "vaults"];
+    let measured = tokio::task::spawn_blocking(move || {
+        let mut used: Vec<_> = parts.into_iter().map(|part| (part, folder_bytes(&root.join(part)))).collect();
+        used.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+        used
+    });
+    measured.await.unwrap_or_default()
 }

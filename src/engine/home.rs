@@ -4,8 +4,12 @@ use crate::domain::build::Build;
 use crate::domain::id::{BuildId, CheckId, RunId, TaskId};
 use crate::domain::session::{Session, SessionKind};
 use crate::git::{BuildRefs, GitError};
+use chrono::NaiveDate;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// Says what a kept day's folder holds.
+pub const MANIFEST: &str = "snapshot.json";
 
 /// The data folder.
 #[derive(Debug, Clone)]
@@ -17,7 +21,7 @@ impl Home {
     /// Takes the folder as absolute path; makes what is missing in it.
     pub fn open(root: &Path) -> io::Result<Self> {
         let home = Self { root: root.canonicalize()? };
-        for folder in ["logs", "reports", "vaults", "builds", "checks", "runs", "trash", "artifacts", "empty"] {
+        for folder in ["logs", "reports", "vaults", "builds", "checks", "runs", "trash", "artifacts", "empty", "snapshots"] {
             std::fs::create_dir_all(home.root.join(folder))?;
         }
         Ok(home)
@@ -102,6 +106,16 @@ impl Home {
     /// Differences that were sent: pages and patches.
     pub fn diffs(&self) -> PathBuf {
         self.root.join("diffs")
+    }
+
+    /// Days that were kept, a folder each.
+    pub fn snapshots(&self) -> PathBuf {
+        self.root.join("snapshots")
+    }
+
+    /// One day that was kept.
+    pub fn snapshot(&self, date: NaiveDate) -> PathBuf {
+        self.snapshots().join(date.to_string())
     }
 
     /// Where cleaned files go.

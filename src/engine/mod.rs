@@ -12,7 +12,7 @@
 //! - [`deliver`]: outbox → chat; [`say`]: what is said unasked; `card`: a task's card.
 //! - `picture`: the night as PNG, for the brief.
 //! - `fence`: what the commands of builds may reach; `room`: the home folder they have.
-//! - `garbage`: folders nobody needs any more.
+//! - `garbage`: folders nobody needs any more. `restore`: what was kept of a day, back into folders.
 
 mod card;
 pub mod commands;
@@ -29,6 +29,7 @@ mod perform;
 mod picture;
 mod reach;
 pub mod reply;
+pub mod restore;
 mod review;
 mod room;
 mod rounds;

@@ -8,6 +8,7 @@
 //! Left out on purpose: repositories within and submodules (reported, not followed); what is too large or can't be read
 //! (reported); ignore rules of the user's own git configuration, which is never read here.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -152,12 +153,17 @@ async fn parse(command: Invocation<'_>) -> Result<Sha> {
     command.text().await?.parse().map_err(|_| failed)
 }
 
-/// Removes the refs of snapshots of other days than these; gives the days that were removed.
-pub async fn drop_snapshots(vault: &Vault, keep: impl Fn(NaiveDate) -> bool) -> Result<Vec<NaiveDate>> {
+/// Removes the refs of snapshots of all days but those that stay; gives the days that were removed.
+pub async fn drop_snapshots(
+    vault: &Vault,
+    staying: impl FnOnce(&BTreeSet<NaiveDate>) -> BTreeSet<NaiveDate>,
+) -> Result<BTreeSet<NaiveDate>> {
     let action = "drop old snapshots";
     let listed = vault.git.at(action, vault.dir());
     let names = listed.args(["for-each-ref", "--format=%(refname:lstrip=3)", "--", SNAPSHOTS]).text().await?;
-    let old: Vec<NaiveDate> = names.lines().filter_map(|name| name.parse().ok()).filter(|date| !keep(*date)).collect();
+    let all: BTreeSet<NaiveDate> = names.lines().filter_map(|name| name.parse().ok()).collect();
+    let stay = staying(&all);
+    let old: BTreeSet<NaiveDate> = all.difference(&stay).copied().collect();
     for date in &old {
         let name = RefName::snapshot(*date);
         vault.git.at(action, vault.dir()).args(["update-ref", "-d", "--", name.as_str()]).run().await?;

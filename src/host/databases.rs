@@ -257,8 +257,8 @@ fn room(real: &Path, copy: &Path, bytes: u64) -> Result<(), Trouble> {
     let vacuum = bytes.saturating_mul(22) / 10;
     let copied = bytes.saturating_mul(11) / 10;
     let (least_beside, least_trash) = if same_device { (vacuum + copied, 0) } else { (vacuum, copied) };
-    let available = crate::host::available_space(beside).map_err(other)?;
-    if available < least_beside || crate::host::available_space(trash).map_err(other)? < least_trash {
+    let available = crate::host::space::available_space(beside).map_err(other)?;
+    if available < least_beside || crate::host::space::available_space(trash).map_err(other)? < least_trash {
         return Err(Trouble::Refused("there is not enough free space to vacuum it safely"));
     }
     Ok(())

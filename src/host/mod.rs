@@ -9,6 +9,7 @@ pub mod chart;
 pub mod databases;
 pub mod logs;
 pub mod probe;
+pub mod space;
 
 pub use awake::KeepAwake;
 pub use probe::{Probe, ScriptedProbe, SystemProbe};
@@ -50,12 +51,6 @@ pub fn atomic_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         return Err(error);
     }
     sync_folder(folder)
-}
-
-/// Bytes an unprivileged user can still write on the file system that holds `path` (which must exist).
-pub fn available_space(path: &Path) -> io::Result<u64> {
-    let space = rustix::fs::statvfs(path)?;
-    Ok(space.f_bavail.saturating_mul(space.f_frsize))
 }
 
 /// Makes a rename or unlink in `folder` survive a power loss.

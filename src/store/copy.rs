@@ -5,13 +5,13 @@
 //! the copy is written; the counting and hashing of both sides happens while others write on.
 
 use super::{Conn, Store, StoreError};
+use futures_util::TryStreamExt;
+use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
-use tokio_stream::StreamExt;
 
 /// What a database holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,8 +90,8 @@ async fn holdings(conn: &mut Conn) -> Result<Holdings, StoreError> {
         let sql = format!("SELECT {} FROM {}", values.join(" || ',' || "), quoted(&table));
         let mut count = 0;
         let mut stream = sqlx::query_scalar::<_, String>(AssertSqlSafe(sql)).fetch(&mut *conn);
-        while let Some(row) = stream.next().await {
-            let digest = Sha256::new().chain_update(&table).chain_update([0]).chain_update(row?).finalize();
+        while let Some(row) = stream.try_next().await? {
+            let digest = Sha256::new().chain_update(&table).chain_update([0]).chain_update(row).finalize();
             let half = digest.first_chunk::<16>().copied().unwrap_or_default();
             // A sum does not depend on the order, and counts a row that is there twice twice.
             sum = sum.wrapping_add(u128::from_be_bytes(half));

@@ -24,6 +24,7 @@ mod host;
 mod hostile;
 mod init;
 mod input;
+mod kept;
 mod kinds;
 mod landings;
 mod layers;

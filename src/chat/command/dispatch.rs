@@ -51,6 +51,7 @@ pub(super) fn command(name: &str, rest: &str, ctx: &ParseContext<'_>) -> Result<
         "discard" => Command::Discard(task_number(rest, "/discard 12")?),
         "diff" => Command::Diff(task_number(rest, "/diff 12")?),
         "oplog" => Command::Oplog { lines: line_count(rest, AUDIT_LINES, MAX_AUDIT_LINES, "/oplog 50")? },
+        "snapshots" => alone(Command::Snapshots, rest, "/snapshots")?,
         "review" => alone(Command::Review, rest, "/review")?,
         _ => return Err(unknown(name)),
     })

@@ -190,6 +190,13 @@ const TOPICS: &[Topic] = &[
         examples: &["/health", "/health fix"],
     },
     Topic {
+        name: "snapshots",
+        section: LOOK,
+        usage: "/snapshots",
+        what: "Days that are kept: your files, the vaults and the database. Restoring is done at the command line.",
+        examples: &["/snapshots"],
+    },
+    Topic {
         name: "metrics",
         section: LOOK,
         usage: "/metrics",

@@ -121,6 +121,8 @@ pub enum Command {
     },
     /// Show what waits for a decision.
     Review,
+    /// Days that are kept.
+    Snapshots,
     /// Land results on their projects' branches.
     Ship {
         /// Which tasks; empty: all that are ready.

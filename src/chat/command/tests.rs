@@ -85,6 +85,7 @@ fn commands_are_read_in_any_case_and_with_a_bots_name() {
         ("/keep until 11:30", Command::KeepBuilding { until: Some(time(11, 30)) }),
         ("/keep until 9am", Command::KeepBuilding { until: Some(time(9, 0)) }),
         ("/review", Command::Review),
+        ("/snapshots", Command::Snapshots),
         (" make it faster", Command::Plain(" make it faster".into())),
     ];
     for (text, wanted) in cases {

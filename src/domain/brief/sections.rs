@@ -336,6 +336,8 @@ fn notes(night: &Night<'_>) -> Vec<Item> {
     lines.extend(incidents(facts).into_iter().map(|line| ("🛡️", line)));
     lines.extend(used(facts).map(|used| ("🪙", used)));
     lines.extend(facts.capped.as_deref().map(|cap| ("🪙", format!("Nothing more was begun: {cap}"))));
+    // One that failed stands under what needs the owner.
+    lines.extend(facts.drill.iter().filter(|drill| drill.trouble.is_none()).map(|drill| ("🛟", drill.text())));
     if facts.stopped_by_owner {
         lines.push(("⏹️", "You stopped the night".into()));
     }

@@ -145,6 +145,7 @@ pub(crate) fn empty_night() -> NightFacts {
         started_late_minutes: None,
         stopped_by_owner: false,
         incidents: vec![],
+        drill: None,
         finished_since: vec![],
     }
 }

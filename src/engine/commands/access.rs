@@ -36,6 +36,7 @@ fn may(role: Role, command: &Command) -> bool {
             | Command::Metrics
             | Command::Audit { .. }
             | Command::Review
+            | Command::Snapshots
             | Command::Diff(_)
             | Command::Oplog { .. }
             | Command::Health { fix: false } => true,

@@ -4,6 +4,7 @@
 mod access;
 mod decide;
 mod draft;
+mod kept;
 mod list;
 mod night;
 mod plan;
@@ -20,7 +21,7 @@ pub(super) use ship::ship_build;
 
 use super::effects::{self, Checked};
 use super::reply::{Asker, Reply};
-use super::{Engine, perform};
+use super::{Engine, garbage, perform};
 use crate::chat::command::{Command, NightCommand, StopTarget, help, help_text};
 use crate::domain::id::TaskId;
 use crate::domain::message::Message;
@@ -38,7 +39,7 @@ pub struct Prepared {
 /// What was done before the transaction.
 enum Done {
     /// The machine was looked at.
-    Health(Vec<Checked>),
+    Health(Vec<Checked>, Vec<(&'static str, u64)>),
     /// A difference was written into files.
     Diff(Reply),
 }
@@ -47,7 +48,10 @@ enum Done {
 pub async fn prepare(engine: &Engine, asker: Asker<'_>, command: Command) -> Result<Prepared, StoreError> {
     let allowed = access::refuse(asker, &command).is_none();
     let done = match command {
-        Command::Health { fix } if allowed => Some(Done::Health(effects::health_asked(engine, asker.who, fix).await?)),
+        Command::Health { fix } if allowed => {
+            let checked = effects::health_asked(engine, asker.who, fix).await?;
+            Some(Done::Health(checked, garbage::disk_use(engine).await))
+        }
         Command::Diff(task) if allowed => Some(Done::Diff(ship::diff(engine, task).await?)),
         _ => None,
     };
@@ -63,7 +67,9 @@ pub async fn finish(
     now: DateTime<Utc>,
 ) -> Result<Reply, StoreError> {
     match (prepared.command, prepared.done) {
-        (Command::Health { fix }, Some(Done::Health(checked))) => read::health(engine, conn, fix, &checked, now).await,
+        (Command::Health { fix }, Some(Done::Health(checked, used))) => {
+            read::health(engine, conn, fix, (&checked, &used), now).await
+        }
         (_, Some(Done::Diff(reply))) => Ok(reply),
         (command, _) => execute(engine, conn, asker, command, now).await,
     }
@@ -114,6 +120,7 @@ pub async fn execute(
         Command::Undo(task) => decide::undo(engine, conn, asker, task, now).await,
         Command::Snooze(task) => decide::snooze(engine, conn, asker, task, now).await,
         Command::Answer { task, text } => decide::answer(engine, conn, asker, task, &text, now).await,
+        Command::Snapshots => kept::list(engine, conn).await,
         Command::Review => ship::review(engine, conn, now).await,
         Command::Ship { tasks, anyway } => ship::ship(engine, conn, asker, &tasks, anyway, now).await,
         Command::Revert(task) => ship::revert(engine, conn, asker, task, now).await,

@@ -2,6 +2,7 @@
 
 use super::task_or_answer;
 use crate::domain::build::{Build, Outcome, RunOwner};
+use crate::domain::format::human_bytes;
 use crate::domain::id::TaskId;
 use crate::domain::message::{Attachment, Item, Message};
 use crate::domain::plan::choice::{self, Standing};
@@ -13,9 +14,10 @@ use crate::engine::effects::Checked;
 use crate::engine::reply::Reply;
 use crate::engine::{Engine, card, facts, perform, say};
 use crate::runner::last_lines;
-use crate::store::{Conn, StoreError, audit, builds, outbox, sessions};
+use crate::store::{Conn, StoreError, audit, builds, kept, outbox, sessions};
 use chrono::{DateTime, Utc};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub(super) async fn show(
@@ -214,7 +216,7 @@ pub(super) async fn health(
     engine: &Engine,
     conn: &mut Conn,
     fix: bool,
-    checked: &[Checked],
+    (checked, used): (&[Checked], &[(&'static str, u64)]),
     now: DateTime<Utc>,
 ) -> Result<Reply, StoreError> {
     let mut items = Vec::new();
@@ -243,8 +245,16 @@ pub(super) async fn health(
     let world = facts::world(engine, conn, now).await?;
     let lines = facts::resources(engine, &world);
     message = message.section("🖥️ This machine", lines.iter().map(|line| Item::new("", line)).collect());
+    let total: u64 = used.iter().map(|(_, bytes)| bytes).sum();
+    let parts: Vec<_> = used.iter().map(|(what, bytes)| format!("{what} {}", human_bytes(*bytes))).collect();
+    let mut own = vec![Item::new("", format!("{} of disk: {}", human_bytes(total), parts.join(", ")))];
+    let drill = kept::last_drill(conn).await?.map(|(_, drill)| drill);
+    own.extend(drill.iter().map(|drill| Item::new("", format!("{} ({})", drill.text(), drill.date))));
+    message = message.section("🌙 overnight itself", own);
     let problems: Vec<_> = checked.iter().map(|f| json!({"problem": f.problem, "fix": f.fix})).collect();
-    Ok(Reply { message, data: json!({"problems": problems, "machine": lines}), ..Reply::default() })
+    Ok(Reply { message, data: json!({
+        "problems": problems, "machine": lines, "disk_use": used.iter().copied().collect::<BTreeMap<_, _>>(), "restore_drill": drill,
+    }), ..Reply::default() })
 }
 
 pub(super) async fn metrics(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Result<Reply, StoreError> {
@@ -260,6 +270,9 @@ pub(super) async fn metrics(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>
         Item::new(goal(week.fixed >= 7), format!("{} problems fixed (goal 7–14)", week.fixed)),
         Item::new(goal(rate.is_some_and(|rate| rate >= 0.95)), format!("{percent} (goal 95 %)")),
     ];
+    let drill = kept::last_drill(conn).await?.map(|(_, drill)| drill);
+    let mut items = items;
+    items.extend(drill.iter().map(|drill| Item::new(goal(drill.trouble.is_none()), drill.text())));
     let world = facts::world(engine, conn, now).await?;
     let lines = facts::resources(engine, &world);
     let message = Message::line("📈 The last seven days")
@@ -267,7 +280,7 @@ pub(super) async fn metrics(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>
         .section("🖥️ This machine", lines.iter().map(|line| Item::new("", line)).collect());
     let data = json!({
         "builds_completed": week.completed, "builds_ended": week.ended, "hours_shipped": week.hours,
-        "problems_fixed": week.fixed, "completion_rate": rate, "machine": world.samples.last(),
+        "problems_fixed": week.fixed, "completion_rate": rate, "restore_drill": drill, "machine": world.samples.last(),
     });
     Ok(Reply { message, data, ..Reply::default() })
 }

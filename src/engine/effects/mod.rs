@@ -3,7 +3,9 @@
 
 mod clones;
 mod collect;
+mod drill;
 mod health;
+mod keep;
 mod patterns;
 mod report;
 mod ship;
@@ -49,6 +51,8 @@ async fn run(engine: Engine, effect: Effect) -> Result<(), StoreError> {
     match effect {
         Effect::Health(session) => health::check(&engine, session).await,
         Effect::Patterns(session) => patterns::check(&engine, session).await,
+        Effect::Snapshot(session) => keep::keep(&engine, session).await,
+        Effect::Drill(session) => drill::drill(&engine, session).await,
         Effect::PrepareBuild(build) => clones::prepare_build(&engine, build).await,
         Effect::PrepareCheck(check) => clones::prepare_check(&engine, check).await,
         Effect::Collect(build) => collect::collect(&engine, build).await,

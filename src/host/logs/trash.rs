@@ -64,7 +64,7 @@ impl Trash {
         source: &File,
     ) -> Result<u64, Left> {
         let before = source.metadata()?;
-        let available = crate::host::available_space(&self.path)?;
+        let available = crate::host::space::available_space(&self.path)?;
         if available < before.len().saturating_add(RESERVE) {
             let (size, left) = (human_bytes(before.len()), human_bytes(available));
             return Err(Left::skip(format!("no space for a safe copy of {size} ({left} left)")));

@@ -1,6 +1,7 @@
 //! Whole files or none, and a machine that stays awake exactly as long as it should.
 
-use overnight::host::{KeepAwake, atomic_write, available_space};
+use overnight::host::space::available_space;
+use overnight::host::{KeepAwake, atomic_write};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -1,7 +1,7 @@
 //! Everything the database would hold, as plain rows, and the look the planner gets at it.
 
 use super::dice::Dice;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use overnight::domain::approval::Approval;
 use overnight::domain::build::{Build, BuildStep, Check, CheckPurpose, CheckStep, Outcome, Run, RunEnding, RunOwner};
 use overnight::domain::forecast::{Ending, History, Record};
@@ -49,6 +49,10 @@ pub(super) struct Outside {
     pub(super) memory: u64,
     /// Kernel memory pressure.
     pub(super) psi: Option<f64>,
+    /// Days that were kept.
+    pub(super) kept: BTreeSet<NaiveDate>,
+    /// The night of the last restore that was tried.
+    pub(super) drilled: Option<NaiveDate>,
 }
 
 impl Outside {
@@ -61,6 +65,8 @@ impl Outside {
             disks: [40, 50],
             memory: 60,
             psi: Some(0.0),
+            kept: BTreeSet::new(),
+            drilled: None,
         }
     }
 }
