@@ -146,11 +146,9 @@ impl Drill {
     /// `Restore drill: OK, 3 vaults, 41 MB`.
     pub fn text(&self) -> String {
         match &self.trouble {
-            None => format!(
-                "Restore drill: OK, {}, {}",
-                counted(self.vaults as usize, "vault"),
-                human_bytes(self.bytes)
-            ),
+            None => {
+                format!("Restore drill: OK, {}, {}", counted(self.vaults as usize, "vault"), human_bytes(self.bytes))
+            }
             Some(trouble) => format!("Restore drill: FAILED, {trouble}"),
         }
     }

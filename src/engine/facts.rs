@@ -11,7 +11,8 @@ use crate::domain::status::StatusFacts;
 use crate::domain::task::Task;
 use crate::domain::test_output::speed;
 use crate::store::{
-    Conn, StoreError, builds, checks, control, health, kept, outlook, providers, runs, sessions, snapshot, tasks, trouble,
+    Conn, StoreError, builds, checks, control, health, kept, outlook, providers, runs, sessions, snapshot, tasks,
+    trouble,
 };
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;

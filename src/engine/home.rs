@@ -21,7 +21,9 @@ impl Home {
     /// Takes the folder as absolute path; makes what is missing in it.
     pub fn open(root: &Path) -> io::Result<Self> {
         let home = Self { root: root.canonicalize()? };
-        for folder in ["logs", "reports", "vaults", "builds", "checks", "runs", "trash", "artifacts", "empty", "snapshots"] {
+        for folder in
+            ["logs", "reports", "vaults", "builds", "checks", "runs", "trash", "artifacts", "empty", "snapshots"]
+        {
             std::fs::create_dir_all(home.root.join(folder))?;
         }
         Ok(home)

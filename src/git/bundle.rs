@@ -90,7 +90,8 @@ pub async fn unbundle(git: &Git, file: &Path, into: &Path) -> Result<Vault> {
 /// Whether everything the vault's refs and `commits` lead to is there and, unless it is very large, can be read and is
 /// what its name says.
 pub async fn check_objects(vault: &Vault, bytes: u64, commits: &[Sha]) -> Result<()> {
-    let mut check = vault.git.at("check the restored vault", vault.dir()).args(["fsck", "--no-dangling", "--no-progress"]);
+    let mut check =
+        vault.git.at("check the restored vault", vault.dir()).args(["fsck", "--no-dangling", "--no-progress"]);
     if bytes > READ_ALL {
         check = check.args(["--connectivity-only"]);
     }

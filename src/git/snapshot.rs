@@ -173,7 +173,8 @@ pub async fn drop_snapshots(
 
 /// Writes the files of a snapshot into `into`, which must not exist; on an error nothing is left there.
 pub async fn restore_files(vault: &Vault, commit: &Sha, into: &Path) -> Result<()> {
-    let io = |error: &std::io::Error| GitError::from_io("restore files", into, into.as_os_str().as_encoded_bytes(), error);
+    let io =
+        |error: &std::io::Error| GitError::from_io("restore files", into, into.as_os_str().as_encoded_bytes(), error);
     std::fs::create_dir(into).map_err(|error| io(&error))?;
     let written = async {
         let into = into.canonicalize().map_err(|error| io(&error))?;

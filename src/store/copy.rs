@@ -83,8 +83,10 @@ async fn holdings(conn: &mut Conn) -> Result<Holdings, StoreError> {
     .await?;
     let (mut rows, mut sum) = (BTreeMap::new(), 0_u128);
     for table in tables {
-        let columns: Vec<String> =
-            sqlx::query_scalar("SELECT name FROM pragma_table_info(?) ORDER BY cid").bind(&table).fetch_all(&mut *conn).await?;
+        let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?) ORDER BY cid")
+            .bind(&table)
+            .fetch_all(&mut *conn)
+            .await?;
         let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
         let values: Vec<String> = columns.iter().map(|column| format!("quote({})", quoted(column))).collect();
         let sql = format!("SELECT {} FROM {}", values.join(" || ',' || "), quoted(&table));

@@ -78,7 +78,9 @@ fn day(text: &str) -> Result<NaiveDate, StoreError> {
 
 /// What was kept last, whatever the clock said then.
 pub async fn newest(conn: &mut Conn) -> Result<Option<KeptDay>, StoreError> {
-    let id = sqlx::query_scalar!("SELECT session_id FROM snapshot WHERE removed_at IS NULL ORDER BY session_id DESC LIMIT 1");
+    let id = sqlx::query_scalar!(
+        "SELECT session_id FROM snapshot WHERE removed_at IS NULL ORDER BY session_id DESC LIMIT 1"
+    );
     match id.fetch_optional(&mut *conn).await? {
         Some(id) => Ok(Some(of_session(conn, id).await?)),
         None => Ok(None),

@@ -1,7 +1,8 @@
 //! The planner's look at the whole state, read in one transaction.
 
 use super::{
-    Conn, StoreError, approvals, builds, checks, control, health, kept, outlook, providers, runs, sessions, ships, tasks,
+    Conn, StoreError, approvals, builds, checks, control, health, kept, outlook, providers, runs, sessions, ships,
+    tasks,
 };
 use crate::domain::plan::{Effect, Snapshot};
 use crate::domain::settings::Settings;

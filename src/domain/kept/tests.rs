@@ -18,8 +18,7 @@ fn words(days: &BTreeSet<NaiveDate>) -> Vec<String> {
 fn seven_days_and_the_first_of_four_weeks_before_them_stay() {
     // 1 April 2026 is a Wednesday.
     let stay = staying(&month(), day("2026-04-01"));
-    let expected =
-        ["03-02", "03-09", "03-16", "03-23", "03-26", "03-27", "03-28", "03-29", "03-30", "03-31", "04-01"];
+    let expected = ["03-02", "03-09", "03-16", "03-23", "03-26", "03-27", "03-28", "03-29", "03-30", "03-31", "04-01"];
     assert_eq!(words(&stay), expected);
     // Days on which nothing was kept count for nothing.
     let few: BTreeSet<_> = ["2025-11-03", "2025-12-30", "2026-04-01"].map(day).into();
@@ -52,14 +51,8 @@ fn one_drill_an_iso_week() {
 #[test]
 fn what_is_left_out_is_said_in_one_line() {
     let skipped = |path: &str, why: &str| Skipped { path: path.into(), why: why.into() };
-    let mut project = KeptProject {
-        name: "app".into(),
-        commit: None,
-        files: 3,
-        skipped: vec![],
-        bundle: None,
-        bundle_trouble: None,
-    };
+    let mut project =
+        KeptProject { name: "app".into(), commit: None, files: 3, skipped: vec![], bundle: None, bundle_trouble: None };
     assert_eq!(project.left_out(), None);
     project.skipped = vec![skipped("a", "too large")];
     assert_eq!(project.left_out().unwrap(), "1 file or folder is not in its snapshot: a (too large)");

@@ -102,6 +102,7 @@ fn next_session(world: &Snapshot, now: DateTime<Utc>) -> (Session, DateTime<Utc>
         spawn_at: night.spawn,
         health_done: true,
         patterns_done: true,
+        snapshot_done: true,
         progress_at: None,
         spawn_until: night.report,
         brief_at: night.brief,

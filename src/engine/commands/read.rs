@@ -252,9 +252,13 @@ pub(super) async fn health(
     own.extend(drill.iter().map(|drill| Item::new("", format!("{} ({})", drill.text(), drill.date))));
     message = message.section("🌙 overnight itself", own);
     let problems: Vec<_> = checked.iter().map(|f| json!({"problem": f.problem, "fix": f.fix})).collect();
-    Ok(Reply { message, data: json!({
-        "problems": problems, "machine": lines, "disk_use": used.iter().copied().collect::<BTreeMap<_, _>>(), "restore_drill": drill,
-    }), ..Reply::default() })
+    Ok(Reply {
+        message,
+        data: json!({
+            "problems": problems, "machine": lines, "disk_use": used.iter().copied().collect::<BTreeMap<_, _>>(), "restore_drill": drill,
+        }),
+        ..Reply::default()
+    })
 }
 
 pub(super) async fn metrics(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Result<Reply, StoreError> {

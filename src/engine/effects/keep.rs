@@ -41,8 +41,7 @@ pub(super) async fn keep(engine: &Engine, id: SessionId) -> Result<(), StoreErro
         }
     };
     let mut problems = Vec::new();
-    let mut day =
-        KeptDay { date: ground.session.date, taken_at: engine.now(), database: None, projects: Vec::new() };
+    let mut day = KeptDay { date: ground.session.date, taken_at: engine.now(), database: None, projects: Vec::new() };
     match std::fs::create_dir_all(&ground.folder) {
         Ok(()) => {
             for project in &engine.settings().projects {
@@ -103,12 +102,7 @@ fn failed(subject: &str, why: &str) -> Problem {
     problem(ProblemKind::SnapshotFailed, Severity::Warning, subject, detail)
 }
 
-async fn keep_project(
-    engine: &Engine,
-    ground: &Ground,
-    project: &Project,
-    problems: &mut Vec<Problem>,
-) -> KeptProject {
+async fn keep_project(engine: &Engine, ground: &Ground, project: &Project, problems: &mut Vec<Problem>) -> KeptProject {
     let mut done = KeptProject {
         name: project.name.clone(),
         commit: None,
@@ -245,7 +239,8 @@ async fn keep_database(engine: &Engine, folder: &Path) -> Result<KeptDatabase, S
 /// Writes what the folder holds beside it: should the database be lost, this is how its copy is found.
 fn describe(folder: &Path, day: &KeptDay, problems: &mut Vec<Problem>) {
     let written = serde_json::to_vec_pretty(day).map_err(io::Error::other);
-    let written = written.and_then(|text| crate::host::atomic_write(&folder.join(crate::engine::home::MANIFEST), &text));
+    let written =
+        written.and_then(|text| crate::host::atomic_write(&folder.join(crate::engine::home::MANIFEST), &text));
     if let Err(error) = written {
         problems.push(failed("the list of what was kept", &error.to_string()));
     }

@@ -86,8 +86,17 @@ async fn everything_the_owner_works_on_is_in_it_and_the_owner_notices_nothing() 
     let base = world.refresh(&vault).await;
     let taken = world.snap(&vault, day(14)).await;
     let expected = [
-        ".gitignore", "away", "b.txt", "folder", "forced.log", "link-to-be", "new/notes", "run", "src/a.txt",
-        "staged.txt", "to-folder/inside",
+        ".gitignore",
+        "away",
+        "b.txt",
+        "folder",
+        "forced.log",
+        "link-to-be",
+        "new/notes",
+        "run",
+        "src/a.txt",
+        "staged.txt",
+        "to-folder/inside",
     ];
     assert_eq!(world.names(&taken.commit), expected);
     assert_eq!((taken.files, skipped(&taken)), (expected.len() as u64, vec![]));
@@ -140,10 +149,16 @@ async fn nothing_of_the_projects_own_runs_and_bytes_stay_as_they_are() {
     let world = World::new();
     let mark = world.at("ran");
     let touch = format!("touch {}", mark.display());
-    world.write("owner/.gitattributes", "*.dat filter=evil\n*.txt text eol=lf ident\n*.u16 working-tree-encoding=UTF-16\n");
+    world.write(
+        "owner/.gitattributes",
+        "*.dat filter=evil\n*.txt text eol=lf ident\n*.u16 working-tree-encoding=UTF-16\n",
+    );
     for (key, value) in [
-        ("filter.evil.clean", touch.as_str()), ("filter.evil.process", touch.as_str()), ("core.fsmonitor", touch.as_str()),
-        ("core.hooksPath", "hooks"), ("core.autocrlf", "true"),
+        ("filter.evil.clean", touch.as_str()),
+        ("filter.evil.process", touch.as_str()),
+        ("core.fsmonitor", touch.as_str()),
+        ("core.hooksPath", "hooks"),
+        ("core.autocrlf", "true"),
     ] {
         world.plain("owner", &["config", key, value]);
     }
@@ -180,15 +195,12 @@ async fn what_is_left_out_is_said() {
     world.plain("library", &["init", "-q"]);
     world.commit("library", "library");
     let library = world.at("library");
-    world.plain("owner", &["-c", "protocol.file.allow=always", "submodule", "add", "-q", library.to_str().unwrap(), "sub"]);
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        world.at("owner/pipe"),
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::RWXU,
-        0,
-    )
-    .unwrap();
+    world.plain(
+        "owner",
+        &["-c", "protocol.file.allow=always", "submodule", "add", "-q", library.to_str().unwrap(), "sub"],
+    );
+    rustix::fs::mknodat(rustix::fs::CWD, world.at("owner/pipe"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
+        .unwrap();
     std::fs::remove_file(world.at("owner/src/a.txt")).unwrap();
     rustix::fs::mknodat(
         rustix::fs::CWD,
@@ -318,9 +330,12 @@ async fn a_vault_comes_back_from_its_bundle_also_a_shallow_one() {
 #[tokio::test]
 async fn strange_names_come_through() {
     let world = World::new();
-    let names: [&[u8]; 6] = [b"a\nb", b"\xff\xfe", b"-rf", b":(exclude)src", b"back\\slash", "gr\u{fc}\u{df}e".as_bytes()];
-    let made: Vec<_> =
-        names.iter().filter(|name| std::fs::write(world.at("owner").join(OsStr::from_bytes(name)), "x\n").is_ok()).collect();
+    let names: [&[u8]; 6] =
+        [b"a\nb", b"\xff\xfe", b"-rf", b":(exclude)src", b"back\\slash", "gr\u{fc}\u{df}e".as_bytes()];
+    let made: Vec<_> = names
+        .iter()
+        .filter(|name| std::fs::write(world.at("owner").join(OsStr::from_bytes(name)), "x\n").is_ok())
+        .collect();
     assert!(made.len() >= 5);
     let vault = world.vault().await;
     world.refresh(&vault).await;

@@ -52,7 +52,7 @@ async fn a_copy_made_while_others_write_holds_one_state_and_damage_is_seen() {
         use sqlx::ConnectOptions;
         sqlx::sqlite::SqliteConnectOptions::new().filename(&target).connect().await.unwrap()
     };
-    sqlx::raw_sql("DROP TRIGGER audit_keeps; UPDATE audit SET text = 'other' WHERE id = 1")
+    sqlx::raw_sql("DROP TRIGGER audit_is_append_only_update; UPDATE audit SET text = 'other' WHERE id = 1")
         .execute(&mut edit)
         .await
         .unwrap();
