@@ -72,7 +72,11 @@ async fn a_night_keeps_the_day_tries_it_and_gives_it_back() {
     assert_eq!((copy.rows["task"], copy.rows["build"]), (1, 0), "kept before the first build: {:?}", copy.rows);
     assert!(kept.projects.iter().all(|project| project.bundle.is_some() && project.commit.is_some()), "{kept:#?}");
     let health = o.asks("/health", "overnight itself").await;
-    assert!(health.text.contains("Restore drill: OK, 2 vaults") && health.text.contains("snapshots "), "{}", health.text);
+    assert!(
+        health.text.contains("Restore drill: OK, 2 vaults") && health.text.contains("snapshots "),
+        "{}",
+        health.text
+    );
     let list = o.asks("/snapshots", "🗄️ 1 day kept").await;
     assert!(list.text.contains("app: 3 files, vault"), "{}", list.text);
 
@@ -86,7 +90,10 @@ async fn a_night_keeps_the_day_tries_it_and_gives_it_back() {
     let without_git = |folder: &Path| {
         let mut files = bytes_of(folder);
         files.retain(|path, _| !path.starts_with(folder.join(".git")));
-        files.into_iter().map(|(path, bytes)| (path.strip_prefix(folder).unwrap().to_owned(), bytes)).collect::<Vec<_>>()
+        files
+            .into_iter()
+            .map(|(path, bytes)| (path.strip_prefix(folder).unwrap().to_owned(), bytes))
+            .collect::<Vec<_>>()
     };
     assert_eq!(without_git(&back), without_git(&app));
     let again = overnight(&o, &["snapshots", "restore", "2026-03-14", "--into", to]);
@@ -159,7 +166,9 @@ async fn what_cannot_be_kept_is_said_and_the_night_goes_on() {
 
 #[tokio::test]
 async fn a_damaged_backup_is_an_alarm_in_the_brief() {
-    for (file, says) in [("app.bundle", "app: its bundle is not the file"), ("overnight.sqlite", "the database's copy is not")] {
+    for (file, says) in
+        [("app.bundle", "app: its bundle is not the file"), ("overnight.sqlite", "the database's copy is not")]
+    {
         let mut o = stage().start("2026-03-15 21:58").await;
         o.advance_to("2026-03-16 07:00").await;
         o.reads_all();

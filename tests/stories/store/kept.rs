@@ -1,10 +1,10 @@
 //! What is kept of a day: a copy of the database that is proven, and rows that say what was kept.
 
+use chrono::{DateTime, NaiveDate};
 use overnight::domain::id::SessionId;
 use overnight::domain::kept::{Drill, KeptBundle, KeptDatabase, KeptDay, KeptProject, Skipped};
 use overnight::store::copy::check_copy;
 use overnight::store::{Store, StoreError, audit, kept, sessions};
-use chrono::{DateTime, NaiveDate};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
