@@ -170,7 +170,7 @@ pub async fn build_facts(
         };
         let (expected_finish, finish_at_most) = finish.unzip();
         let fact = build_fact(engine, build, task, &session, checks);
-        facts.push(BuildFact { stretches, expected_finish, finish_at_most, ..fact });
+        facts.push(BuildFact { expected_finish, finish_at_most, stretches, ..fact });
     }
     Ok(facts)
 }

@@ -1,11 +1,10 @@
 //! What the planner knows beyond the present state: how earlier builds went, and who was passed over.
 
-use super::{Conn, StoreError, from_json_opt, small, word};
+use super::{Conn, StoreError, from_json_opt, word};
 use crate::domain::build::{Change, Outcome};
 use crate::domain::forecast::{Ending, History, REMEMBERED, Record, Traits};
 use crate::domain::id::TaskId;
 use crate::domain::plan::outlook::{Outlook, PATIENCE};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const MS_PER_MINUTE: f64 = 60_000.0;
@@ -97,8 +96,11 @@ async fn passed_over(conn: &mut Conn, outlook: &mut Outlook) -> Result<(), Store
     .await?;
     outlook.passed_over = rows
         .into_iter()
-        .map(|row| Ok((TaskId(row.id), small(nights.iter().filter(|night| **night >= row.since).count() as i64)?)))
-        .collect::<Result<BTreeMap<TaskId, u32>, StoreError>>()?;
+        .map(|row| {
+            let number = nights.iter().filter(|night| **night >= row.since).count();
+            (TaskId(row.id), u32::try_from(number).unwrap_or(u32::MAX))
+        })
+        .collect();
     let turns = sqlx::query_scalar!(
         "SELECT COUNT(*) FROM build JOIN task ON task.id = build.task_id \
          WHERE build.session_id = (SELECT MAX(id) FROM session WHERE kind = 'nightly' AND phase <> 'closed') \

@@ -282,6 +282,8 @@ fn weighed(fits: Vec<(f64, Part)>) -> Vec<Part> {
         .filter(|part| part.weight > UNLIKELY)
         .collect();
     let kept: f64 = parts.iter().map(|part| part.weight).sum();
-    parts.iter_mut().for_each(|part| part.weight /= kept);
+    for part in &mut parts {
+        part.weight /= kept;
+    }
     parts
 }

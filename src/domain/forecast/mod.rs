@@ -150,6 +150,7 @@ impl Forecast {
     }
 
     /// The same for a build that has worked so many minutes and has not ended.
+    #[must_use]
     pub fn after(mut self, worked: f64) -> Self {
         self.beyond = self.beyond.max(worked);
         self
@@ -157,6 +158,7 @@ impl Forecast {
 
     /// The same for a build whose agent says it has done so many percent in the minutes it has worked. A claim is a hint
     /// about the whole duration: a weak one at the beginning, a good one near the end.
+    #[must_use]
     pub fn claims(mut self, worked: f64, percent: u8) -> Self {
         if percent == 0 || worked < 1.0 {
             return self;

@@ -58,9 +58,9 @@ impl Rates {
         let failed = drawn(self.all.failed, self.all.ended, EXPECTED, WEIGHT_OF_ALL);
         let failed = drawn(kind.failed, kind.ended, failed, WEIGHT_OF_KIND);
         // Each of the attempts a task is given breaks off with this chance.
-        let tries = |count: Count| (count.ended * attempts).max(count.broke_off);
-        let broke = drawn(self.all.broke_off, tries(self.all), EXPECTED, attempts * WEIGHT_OF_ALL * 2.0 / 3.0);
-        let broke = drawn(kind.broke_off, tries(kind), broke, attempts * WEIGHT_OF_KIND * 2.0 / 3.0);
+        let given = |count: Count| (count.ended * attempts).max(count.broke_off);
+        let broke = drawn(self.all.broke_off, given(self.all), EXPECTED, attempts * WEIGHT_OF_ALL * 2.0 / 3.0);
+        let broke = drawn(kind.broke_off, given(kind), broke, attempts * WEIGHT_OF_KIND * 2.0 / 3.0);
         let chances: Vec<f64> = (tried.min(self.attempts)..=self.attempts).map(|n| self.binomial(n, broke)).collect();
         let total: f64 = chances.iter().sum();
         // The last one: all attempts break off, and it never gets there.

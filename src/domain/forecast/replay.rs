@@ -37,7 +37,8 @@ const COLUMNS: &str = "owner,category,estimate_minutes,actual_minutes,outcome";
 /// Outcomes: `done`, `failed`, `cut`, `transient`.
 pub fn read(text: &str) -> Result<Vec<Record>, BadRow> {
     let lines = text.lines().enumerate().map(|(n, line)| (n + 1, line.trim()));
-    lines.filter(|(n, line)| !line.is_empty() && !(*n == 1 && *line == COLUMNS)).map(|(n, line)| row(n, line)).collect()
+    let head = |n: usize, line: &str| n == 1 && line == COLUMNS;
+    lines.filter(|(n, line)| !line.is_empty() && !head(*n, line)).map(|(n, line)| row(n, line)).collect()
 }
 
 fn row(line: usize, text: &str) -> Result<Record, BadRow> {

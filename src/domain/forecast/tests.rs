@@ -99,7 +99,8 @@ fn a_replay_forecasts_each_row_from_those_before_it() {
     assert!(replayed[0].p50 < 75.0 && replayed[11].p50 > 100.0, "{replayed:?}");
     let mut other = records.clone();
     other[11].minutes = 5.0;
-    assert_eq!(replay::replay(&other).last().unwrap().p50, replayed[11].p50, "its own end is not known before");
+    let again = replay::replay(&other).last().unwrap();
+    assert!((again.p50 - replayed[11].p50).abs() < 1e-9, "its own end is not known before");
     for (text, line) in [("a,b,c", 1), ("a,b,0,5,done", 1), ("a,b,5,5,done\na,b,5,5,lost", 2)] {
         assert_eq!(replay::read(text).unwrap_err().line, line, "{text}");
     }

@@ -108,7 +108,7 @@ impl<'a> Look<'a, '_> {
             open_for(world, started, task, now).is_some() && !started.tasks.iter().any(|other| other.id == task.id)
         };
         // Mostly nothing is ready, or all of it fits: then nothing has to be weighed.
-        if let Some(all) = tonight::without_choice(world, end, now, left, &may_start) {
+        if let Some(all) = tonight::without_choice(world, end, now, left, may_start) {
             for (task, approved) in all {
                 self.start(task, approved, "there is room for all that is ready");
             }

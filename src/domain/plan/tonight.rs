@@ -132,8 +132,6 @@ impl<'a> Tonight<'a> {
             };
             let (approved, startable, opens, waits_for) = match choice::standing(world, task, self.now) {
                 Standing::Ready { approved } if may_start(task) => (approved, true, f64::INFINITY, vec![]),
-                // Its project is full: it may start later, but nobody knows when.
-                Standing::Ready { .. } => continue,
                 Standing::DependsOn(ids) => (false, false, f64::INFINITY, ids),
                 Standing::NotBefore(at) | Standing::RetryAt(at) | Standing::AgentClosed { until: (at, _), .. } => {
                     match until_open(at) {
@@ -141,6 +139,7 @@ impl<'a> Tonight<'a> {
                         None => continue,
                     }
                 }
+                // Also where its project is full: it may start later, but nobody knows when.
                 _ => continue,
             };
             let chained = !waits_for.is_empty() || needed.contains(&task.id);
@@ -376,13 +375,13 @@ impl<'a> Tonight<'a> {
 
 /// What starts where there is nothing to choose: nothing is ready, or there is a place for everything that is or may become
 /// ready tonight, and nothing would be lost. Most wanted first, then oldest.
-pub(super) fn without_choice<'a>(
-    world: &'a Snapshot,
+pub(super) fn without_choice(
+    world: &Snapshot,
     end: DateTime<Utc>,
     now: DateTime<Utc>,
     free: usize,
     may_start: impl Fn(&Task) -> bool,
-) -> Option<Vec<(&'a Task, bool)>> {
+) -> Option<Vec<(&Task, bool)>> {
     let (mut ready, mut to_come) = (vec![], 0);
     for task in &world.tasks {
         match choice::standing(world, task, now) {
