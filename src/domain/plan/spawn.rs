@@ -14,7 +14,10 @@ use std::collections::BTreeSet;
 
 /// Starts builds while permits are free; those that have begun and can go on come first.
 pub(super) fn spawn(world: &Snapshot, permits: &Permits, now: DateTime<Utc>, actions: &mut Vec<Action>) {
-    let mut free = permits.max.saturating_sub(world.running().count());
+    // One that is stopped while it waits is collected, and at work again from this plan on.
+    let collected = |action: &&Action| matches!(action, Action::AdvanceBuild { from: BuildStep::Parked, .. });
+    let at_work = world.running().count() + actions.iter().filter(collected).count();
+    let mut free = permits.max.saturating_sub(at_work);
     if free == 0 || world.barred.is_some() || !world.sessions.iter().any(|session| session.may_spawn(now)) {
         return;
     }
