@@ -194,3 +194,37 @@ async fn a_damaged_backup_is_an_alarm_in_the_brief() {
         o.finish().await;
     }
 }
+
+#[tokio::test]
+async fn old_logs_and_differences_go_and_those_of_open_builds_stay() {
+    let mut o = stage().start("2026-03-14 21:58").await;
+    o.asks(&format!("{BUG} | details: agent_waits"), "📝 #1").await;
+    o.advance_to("23:30").await;
+    let long_ago = std::time::SystemTime::from(o.now() - chrono::TimeDelta::days(91));
+    let write = |name: &str, old: bool| {
+        let path = home(&o).join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let file = fs::OpenOptions::new().append(true).create(true).open(&path).unwrap();
+        if old {
+            file.set_modified(long_ago).unwrap();
+        }
+        path
+    };
+    let gone = ["logs/subagent_99.log", "logs/subagent_98.2.log", "logs/check_7_verify.log", "diffs/t3.html"]
+        .map(|name| write(name, true));
+    let stays = [
+        write("logs/subagent_97.log", false),
+        write("logs/subagent_1.log", true),
+        write("logs/owners-notes.log", true),
+        write("diffs/t4.html", false),
+        write("reports/2025-01-01.json", true),
+    ];
+    o.asks("/queue add Fix the names | 1h | bug", "📝 #2").await;
+    o.advance_to("2026-03-15 07:00").await;
+    o.releases(1).await;
+    o.reads_all();
+    let there = |paths: &[PathBuf]| paths.iter().filter(|path| path.exists()).cloned().collect::<Vec<_>>();
+    assert_eq!(there(&gone), Vec::<PathBuf>::new());
+    assert_eq!(there(&stays), stays);
+    o.finish().await;
+}

@@ -246,8 +246,10 @@ pub(super) async fn health(
     let lines = facts::resources(engine, &world);
     message = message.section("🖥️ This machine", lines.iter().map(|line| Item::new("", line)).collect());
     let total: u64 = used.iter().map(|(_, bytes)| bytes).sum();
-    let parts: Vec<_> = used.iter().map(|(what, bytes)| format!("{what} {}", human_bytes(*bytes))).collect();
-    let mut own = vec![Item::new("", format!("{} of disk: {}", human_bytes(total), parts.join(", ")))];
+    let some = used.iter().filter(|(_, bytes)| *bytes > 0);
+    let parts: Vec<_> = some.map(|(what, bytes)| format!("{what} {}", human_bytes(*bytes))).collect();
+    let colon = if parts.is_empty() { "" } else { ": " };
+    let mut own = vec![Item::new("", format!("{} of disk{colon}{}", human_bytes(total), parts.join(", ")))];
     let drill = kept::last_drill(conn).await?.map(|(_, drill)| drill);
     own.extend(drill.iter().map(|drill| Item::new("", format!("{} ({})", drill.text(), drill.date))));
     message = message.section("🌙 overnight itself", own);
