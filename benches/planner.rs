@@ -67,7 +67,7 @@ fn world(now: DateTime<Utc>) -> anyhow::Result<Snapshot> {
         env_pass: vec![],
         env: BTreeMap::new(),
     };
-    let projects = (0..5).map(|n| Project::new(&format!("p{n}"), "/p")).collect();
+    let projects = (0..5).map(|n| Project::new(format!("p{n}"), "/p")).collect();
     let settings = Arc::new(Settings { agents: vec![agent], projects, ..Settings::default() });
     let tasks: Vec<Task> = (0..QUEUED).map(|n| task(n, now)).collect();
     let record = |n: usize| Record {

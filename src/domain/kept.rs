@@ -115,11 +115,11 @@ impl KeptDay {
 impl KeptProject {
     /// `2 files are not in the snapshot of app: huge.bin (too large: 120 bytes), …`; none if all are.
     pub fn left_out(&self) -> Option<String> {
-        let named = |file: &Skipped| match file.why.as_str() {
+        let told = |file: &Skipped| match file.why.as_str() {
             "" => file.path.clone(),
             why => format!("{} ({why})", file.path),
         };
-        let names: Vec<String> = self.skipped.iter().map(named).collect();
+        let names: Vec<String> = self.skipped.iter().map(told).collect();
         let are = if names.len() == 1 { "is" } else { "are" };
         let what = counted(names.len(), "file or folder");
         let what = what.replace("file or folders", "files or folders");

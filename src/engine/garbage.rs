@@ -61,7 +61,8 @@ async fn old_files(engine: &Engine, conn: &mut Conn) -> Result<Vec<PathBuf>, Sto
         let until = SystemTime::from(engine.now() - days);
         let Ok(entries) = std::fs::read_dir(&folder) else { continue };
         for entry in entries.flatten() {
-            let written = entry.metadata().ok().filter(std::fs::Metadata::is_file).and_then(|file| file.modified().ok());
+            let written =
+                entry.metadata().ok().filter(std::fs::Metadata::is_file).and_then(|file| file.modified().ok());
             let name = entry.file_name();
             let log = folder == home.logs();
             if written.is_some_and(|written| written < until)

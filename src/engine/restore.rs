@@ -33,8 +33,8 @@ pub async fn restore(engine: &Engine, date: NaiveDate, project: Option<&str>, in
         Ok(done) => {
             let items = done.iter().map(|(what, path)| Item::new("•", format!("{what}: {}", path.display())));
             let message = Message::line(format!("🗄️ Restored from {date}")).section("", items.collect());
-            let data = json!({"date": date, "restored": done.iter().map(|(_, path)| path).collect::<Vec<_>>()});
-            Reply { message, data, ..Reply::default() }
+            let restored = json!({"date": date, "restored": done.iter().map(|(_, path)| path).collect::<Vec<_>>()});
+            Reply { message, data: restored, ..Reply::default() }
         }
         Err(why) => Reply::refuse(why),
     }

@@ -55,7 +55,7 @@ pub async fn tips(vault: &Vault) -> Result<String> {
     tips.dedup();
     let shallow = std::fs::read(vault.dir().join("shallow")).unwrap_or_default();
     let digest = Sha256::new().chain_update(tips.join("\n")).chain_update([0]).chain_update(shallow).finalize();
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{digest:x}"))
 }
 
 async fn names(vault: &Vault) -> Result<Vec<String>> {

@@ -96,8 +96,8 @@ pub async fn land(vault: &Vault, landing: &Landing<'_>) -> Result<Landed> {
         unland(|| checkout.git(), &changed, landing.new, &at).await?;
         return Ok(Landed::Moved(at));
     }
-    let hold = checkout.git();
-    let held = match HeldRef::take(hold, &name, landing.old, landing.new, landing.note).await {
+    let command = checkout.git();
+    let held = match HeldRef::take(command, &name, landing.old, landing.new, landing.note).await {
         Ok(held) => held,
         Err(error) if error.fault == Fault::Locked => return Ok(locked(&error)),
         Err(error) if error.fault == Fault::RefMoved => {

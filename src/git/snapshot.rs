@@ -229,7 +229,7 @@ impl<'a> Desk<'a> {
 
     /// Entries whose content the vault has: a sparse checkout's files came with the branch, or are not known here.
     async fn index_info(&self, entries: &[Entry]) -> Result<Vec<u8>> {
-        let asked: String = entries.iter().map(|entry| format!("{}\n", entry.object)).collect();
+        let asked = entries.iter().flat_map(|entry| [entry.object.as_str(), "\n"]).collect::<String>();
         let check = self.git().args(["cat-file", "--batch-check=%(objecttype)"]).input(asked.into_bytes());
         let answers = if entries.is_empty() { String::new() } else { check.text().await? };
         let mut info = Vec::new();

@@ -31,14 +31,14 @@ impl Store {
             .create_if_missing(false)
             .busy_timeout(Duration::from_secs(15))
             .disable_statement_logging();
-        let (mut lock, mut copier, mut reader) =
+        let (mut lock, mut writer, mut reader) =
             (options.connect().await?, options.connect().await?, options.connect().await?);
         let held = lock.begin_with("BEGIN IMMEDIATE").await?;
         let mut seen = reader.begin().await?;
         // The first read fixes what this transaction sees.
         sqlx::query("SELECT COUNT(*) FROM sqlite_schema").execute(&mut *seen).await?;
         let name = target.to_str().ok_or_else(|| StoreError::BadCopy("its path is not UTF-8".into()))?;
-        sqlx::query("VACUUM INTO ?").bind(name).execute(&mut copier).await?;
+        sqlx::query("VACUUM INTO ?").bind(name).execute(&mut writer).await?;
         held.rollback().await?;
         let original = holdings(&mut seen).await?;
         drop(seen);

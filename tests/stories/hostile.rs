@@ -27,32 +27,32 @@ const LESS: u64 = 100_000_000;
 
 #[tokio::test]
 async fn with_all_this_machine_has() {
-    night(Mode { sandbox: "auto", mechanisms: Mechanisms::ALL, bytes: TWO_GIGABYTES }).await;
+    Box::pin(night(Mode { sandbox: "auto", mechanisms: Mechanisms::ALL, bytes: TWO_GIGABYTES })).await;
 }
 
 #[tokio::test]
 async fn without_control_groups() {
-    night(Mode { sandbox: "auto", mechanisms: NO_GROUPS, bytes: LESS }).await;
+    Box::pin(night(Mode { sandbox: "auto", mechanisms: NO_GROUPS, bytes: LESS })).await;
 }
 
 #[tokio::test]
 async fn without_bubblewrap() {
-    night(Mode { sandbox: "landlock", mechanisms: Mechanisms::ALL, bytes: LESS }).await;
+    Box::pin(night(Mode { sandbox: "landlock", mechanisms: Mechanisms::ALL, bytes: LESS })).await;
 }
 
 #[tokio::test]
 async fn without_bubblewrap_and_control_groups() {
-    night(Mode { sandbox: "landlock", mechanisms: NO_GROUPS, bytes: LESS }).await;
+    Box::pin(night(Mode { sandbox: "landlock", mechanisms: NO_GROUPS, bytes: LESS })).await;
 }
 
 #[tokio::test]
 async fn without_any_sandbox() {
-    night(Mode { sandbox: "off", mechanisms: Mechanisms::ALL, bytes: LESS }).await;
+    Box::pin(night(Mode { sandbox: "off", mechanisms: Mechanisms::ALL, bytes: LESS })).await;
 }
 
 #[tokio::test]
 async fn without_anything() {
-    night(Mode { sandbox: "off", mechanisms: NO_GROUPS, bytes: LESS }).await;
+    Box::pin(night(Mode { sandbox: "off", mechanisms: NO_GROUPS, bytes: LESS })).await;
 }
 
 /// What is attacked with in one go, by an agent or by a test file.

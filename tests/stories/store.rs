@@ -306,7 +306,7 @@ async fn a_database_from_before_results_were_shipped_keeps_builds_and_operations
     assert_eq!(builds::with_results(&mut tx).await.unwrap(), [build]);
     assert_eq!(builds::branch(&mut tx, build).await.unwrap(), None, "that was not kept then");
     let operations = overnight::store::audit::operations(&mut tx, 9).await.unwrap();
-    assert_eq!(operations.iter().map(|operation| operation.icon()).collect::<Vec<_>>(), ["✅", "⏳"]);
+    assert_eq!(operations.iter().map(overnight::store::audit::Operation::icon).collect::<Vec<_>>(), ["✅", "⏳"]);
     // The schema holds what the queue promises: one open ship a build, one at work a project.
     let ship = "INSERT INTO ship (kind, build_id, project, step, step_at, asked_by, asked_at, from_sha, to_sha, verified) \
                 VALUES ('ship', 3, 'app', 'landing', 1, 'x', 1, 'aa', 'bb', 1)";

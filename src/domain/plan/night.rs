@@ -83,7 +83,8 @@ fn keep(world: &Snapshot, session: &Session, now: DateTime<Utc>, actions: &mut V
     if spawning_over(session, now) {
         return false;
     }
-    if !session.snapshot_done && !(single && world.kept.contains(&session.date)) {
+    let kept_already = single && world.kept.contains(&session.date);
+    if !session.snapshot_done && !kept_already {
         begin(world, Effect::Snapshot(session.id), actions);
         return true;
     }

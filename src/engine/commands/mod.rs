@@ -41,7 +41,7 @@ enum Done {
     /// The machine was looked at.
     Health(Vec<Checked>, Vec<(&'static str, u64)>),
     /// A difference was written into files.
-    Diff(Reply),
+    Diff(Box<Reply>),
 }
 
 /// Does what takes time for a command, outside of any transaction.
@@ -52,7 +52,7 @@ pub async fn prepare(engine: &Engine, asker: Asker<'_>, command: Command) -> Res
             let checked = effects::health_asked(engine, asker.who, fix).await?;
             Some(Done::Health(checked, garbage::disk_use(engine).await))
         }
-        Command::Diff(task) if allowed => Some(Done::Diff(ship::diff(engine, task).await?)),
+        Command::Diff(task) if allowed => Some(Done::Diff(Box::new(ship::diff(engine, task).await?))),
         _ => None,
     };
     Ok(Prepared { command, done })
@@ -70,7 +70,7 @@ pub async fn finish(
         (Command::Health { fix }, Some(Done::Health(checked, used))) => {
             read::health(engine, conn, fix, (&checked, &used), now).await
         }
-        (_, Some(Done::Diff(reply))) => Ok(reply),
+        (_, Some(Done::Diff(reply))) => Ok(*reply),
         (command, _) => execute(engine, conn, asker, command, now).await,
     }
 }

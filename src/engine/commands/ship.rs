@@ -371,8 +371,8 @@ async fn write_diff(engine: &Engine, task: &Task, build: &Build) -> Result<(Path
     let page = diff_page::page(&title, &String::from_utf8_lossy(&patch));
     let folder = engine.home().diffs();
     let write = |name: String, bytes: &[u8]| {
-        let path = folder.join(name);
-        crate::host::atomic_write(&path, bytes).map(|()| path).map_err(|error| error.to_string())
+        let file = folder.join(name);
+        crate::host::atomic_write(&file, bytes).map(|()| file).map_err(|error| error.to_string())
     };
     std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let name = format!("task-{}-build-{}", task.id, build.id);

@@ -90,8 +90,8 @@ fn newest_bundle<'a>(
     days: &'a [KeptDay],
     project: &KeptProject,
 ) -> Result<Option<(&'a KeptProject, &'a KeptBundle)>, String> {
-    let kept = days.iter().flat_map(|day| &day.projects).filter(|kept| kept.name == project.name);
-    match kept.filter_map(|kept| Some((kept, kept.bundle.as_ref()?))).next() {
+    let mut kept = days.iter().flat_map(|day| &day.projects).filter(|kept| kept.name == project.name);
+    match kept.find_map(|kept| Some((kept, kept.bundle.as_ref()?))) {
         None if project.commit.is_some() => Err(format!("there is no bundle of {}", project.name)),
         found => Ok(found),
     }

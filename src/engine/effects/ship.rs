@@ -20,8 +20,8 @@ fn failed(error: &GitError) -> Found {
     if error.retry() { Found::Failed { text } } else { Found::Refused { text } }
 }
 
-fn refused(text: impl ToString) -> Found {
-    Found::Refused { text: text.to_string() }
+fn refused(text: impl Into<String>) -> Found {
+    Found::Refused { text: text.into() }
 }
 
 async fn load(engine: &Engine, id: ShipId) -> Result<Ship, StoreError> {
@@ -134,7 +134,7 @@ async fn carry(
             format!("somebody moved the branch from {from} to {to} after you asked; ask again if you still want it");
         return Err(Found::Moved { text });
     }
-    let parse = |sha: &str| sha.parse::<Sha>().map_err(refused);
+    let parse = |sha: &str| sha.parse::<Sha>().map_err(|error| refused(error.to_string()));
     let (from, to) = (parse(&ship.from)?, parse(&ship.to)?);
     if onto == from {
         return Ok((onto, to, !ship.verified));

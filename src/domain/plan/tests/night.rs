@@ -26,13 +26,16 @@ fn next_of(world: &Snapshot, now: DateTime<Utc>) -> Vec<String> {
 fn a_night_walks_through_its_phases_at_their_times() {
     let s = |phase| session(1, phase);
     let health = |done| Session { health_done: done, ..s(Phase::Health) };
-    let patterns = |done| Session { patterns_done: done, ..s(Phase::Patterns) };
+    let patterns = |done| Session { patterns_done: done, snapshot_done: done, ..s(Phase::Patterns) };
+    let unkept = Session { snapshot_done: false, ..patterns(true) };
     let reported = Session { reported_at: Some(at("15 06:31")), ..s(Phase::Report) };
-    let cases: [(&str, Session, &str, &[&str]); 12] = [
+    let cases: [(&str, Session, &str, &[&str]); 14] = [
         ("scan", health(false), "14 23:00", &["Health(SessionId(1))"]),
         ("scanned early", health(true), "14 23:04", &[]),
         ("scanned", health(true), "14 23:05", &["patterns"]),
         ("learn", patterns(false), "14 23:05", &["Patterns(SessionId(1))"]),
+        ("keep", unkept.clone(), "14 23:05", &["Snapshot(SessionId(1))"]),
+        ("keep first", unkept, "14 23:10", &["Snapshot(SessionId(1))"]),
         ("learnt early", patterns(true), "14 23:09", &[]),
         ("learnt", patterns(true), "14 23:10", &["building"]),
         ("build", s(Phase::Building), "15 06:29", &[]),
@@ -170,4 +173,32 @@ fn it_wakes_for_the_first_thing_that_can_change() {
     let now = at("15 01:00");
     let world = Snapshot { sample_due: at("16 00:00"), ..building(now) };
     assert_eq!(wake(&world, now), (at("15 01:30"), "a progress check is due"));
+}
+
+#[test]
+fn a_restore_is_tried_once_a_week_and_a_session_that_is_over_waits_for_nothing() {
+    let now = at("14 23:10");
+    let session = Session { patterns_done: true, snapshot_done: true, ..session(1, Phase::Patterns) };
+    let mut world = Snapshot { sessions: vec![session], ..quiet(now) };
+    assert_eq!(next_of(&world, now), ["building"]);
+    world.drilled = Some("2026-03-08".parse().unwrap());
+    assert_eq!(next_of(&world, now), ["Drill(SessionId(1))"]);
+    world.in_flight.insert(Effect::Drill(SessionId(1)));
+    assert!(next_of(&world, now).is_empty(), "builds wait for it");
+    world.sessions[0].stopped = true;
+    world.sessions[0].snapshot_done = false;
+    assert_eq!(next_of(&world, now), ["building"]);
+}
+
+#[test]
+fn a_single_task_keeps_a_day_that_was_not_kept_and_tries_no_restore() {
+    let now = at("14 23:10");
+    let single = Session { kind: SessionKind::Single, only_task: Some(TaskId(2)), ..session(1, Phase::Health) };
+    let mut world = Snapshot { sessions: vec![single], drilled: None, ..quiet(now) };
+    assert_eq!(next_of(&world, now), ["Snapshot(SessionId(1))"]);
+    world.kept.insert("2026-03-14".parse().unwrap());
+    assert_eq!(next_of(&world, now), ["building"]);
+    world.kept.clear();
+    world.sessions[0].snapshot_done = true;
+    assert_eq!(next_of(&world, now), ["building"]);
 }
