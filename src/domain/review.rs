@@ -139,7 +139,7 @@ fn state(facts: &ReviewFacts<'_>) -> (&'static str, String, String) {
 }
 
 fn landed(ship: &Ship) -> String {
-    let short = |commit: &Option<String>| commit.as_deref().unwrap_or_default().chars().take(10).collect::<String>();
+    let short = |commit: &Option<String>| commit.as_deref().unwrap_or_default().chars().take(12).collect::<String>();
     format!("The branch went from {} to {}.", short(&ship.onto), short(&ship.commit))
 }
 

@@ -92,7 +92,7 @@ async fn odd_words_are_answered(stage: Stage) {
     o.asks("/night dance", "use one of: start, stop, pause, resume, skip").await;
     o.asks("/brief", "There has been no night yet").await;
     o.asks("/report", "No report was written yet").await;
-    o.asks("/review", "Nothing to review yet").await;
+    o.asks("/review", "Nothing is ready to review").await;
     o.asks("/keep", "There is no session of the last day to go on with").await;
     o.asks("/night stop", "No session is open").await;
     // Titles are data, whatever they look like.

@@ -219,7 +219,7 @@ async fn old_logs_and_differences_go_and_those_of_open_builds_stay() {
         write("diffs/t4.html", false),
         write("reports/2025-01-01.json", true),
     ];
-    o.asks("/queue add Fix the names | 1h | bug", "📝 #2").await;
+    o.asks("/queue add Fix the names | 1h | bug", "#2 Fix the names").await;
     o.advance_to("2026-03-15 07:00").await;
     o.releases(1).await;
     o.reads_all();

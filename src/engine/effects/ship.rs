@@ -128,7 +128,7 @@ async fn carry(
     }
     let asked_onto = ship.asked_onto.as_deref().unwrap_or_default();
     if ship.kind == ShipKind::Ship && !only_ours(asked_onto, onto.as_str(), moves) {
-        let short = |sha: &str| sha.chars().take(10).collect::<String>();
+        let short = |sha: &str| sha.chars().take(12).collect::<String>();
         let (from, to) = (short(asked_onto), short(onto.as_str()));
         let text =
             format!("somebody moved the branch from {from} to {to} after you asked; ask again if you still want it");

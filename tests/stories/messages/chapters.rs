@@ -140,7 +140,7 @@ async fn the_morning_after() {
     crate::harness::git(&album.o.checkout("app"), &["commit", "-q", "-am", "README"]);
     album.note("(and commits it)");
     album.until("07:05").await;
-    for text in ["/ship all", "/review", "/oplog", "/audit 5"] {
+    for text in ["/ship all", "/review", "/oplog 5", "/audit 5"] {
         album.says(text).await;
     }
     assert_snapshot!(album.end().await);
