@@ -10,10 +10,10 @@ use overnight::domain::id::{SessionId, TaskId};
 use overnight::domain::plan::outlook::Outlook;
 use overnight::domain::plan::{Snapshot, expect, plan};
 use overnight::domain::resource::Sample;
-use overnight::domain::session::{Phase, Session, SessionKind};
+use overnight::domain::session::Session;
 use overnight::domain::settings::{Agent, AgentKind, Argv, Project, Settings};
 use overnight::domain::task::{Priority, Task, TaskKind, TaskSpec, TaskState};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -77,32 +77,14 @@ fn world(now: DateTime<Utc>) -> anyhow::Result<Snapshot> {
         ending: Ending::Done,
     };
     let history = Arc::new(History { records: (0..400).map(record).collect(), attempts: 3 });
+    let until = now + TimeDelta::minutes(440);
+    let sample = Sample { memory_total: 100, memory_available: 100, processes: 1, ..Sample::empty(now) };
     Ok(Snapshot {
-        settings: Arc::clone(&settings),
-        installed_at: None,
-        nights_seen: BTreeSet::new(),
-        skipped: BTreeSet::new(),
-        paused: false,
-        sessions: vec![session(now)],
+        sessions: vec![Session::building(SessionId(1), now.date_naive(), now, until, until)],
         tasks,
-        completed: BTreeMap::new(),
-        gone: BTreeSet::new(),
-        approvals: vec![],
-        builds: vec![],
-        checks: vec![],
-        runs: vec![],
-        gaps: vec![],
-        ships: vec![],
-        samples: vec![sample(now)],
-        sample_due: now + TimeDelta::minutes(1),
-        throttles: vec![],
-        barred: None,
-        providers: vec![],
-        kept: std::collections::BTreeSet::new(),
-        drilled: None,
-        spent: BTreeMap::new(),
-        in_flight: BTreeSet::new(),
+        samples: vec![sample],
         outlook: Outlook { history, ..Outlook::default() },
+        ..Snapshot::empty(Arc::clone(&settings), now + TimeDelta::minutes(1))
     })
 }
 
@@ -126,45 +108,4 @@ fn task(n: usize, now: DateTime<Utc>) -> Task {
     let (source, text_lock) = ("owner".into(), None);
     let state = TaskState::Open;
     Task { id, spec, state, revision: 1, text_lock, source, created_at: now, attempts: 0, retry_at: None }
-}
-
-fn session(now: DateTime<Utc>) -> Session {
-    let until = now + TimeDelta::minutes(440);
-    Session {
-        id: SessionId(1),
-        kind: SessionKind::Nightly,
-        date: now.date_naive(),
-        phase: Phase::Building,
-        started_at: now,
-        patterns_at: now,
-        spawn_at: now,
-        health_done: true,
-        patterns_done: true,
-        snapshot_done: true,
-        progress_at: None,
-        spawn_until: until,
-        brief_at: until,
-        only_task: None,
-        keep_until: None,
-        reported_at: None,
-        stopped: false,
-        missed_reason: None,
-    }
-}
-
-fn sample(at: DateTime<Utc>) -> Sample {
-    Sample {
-        at,
-        mounts: vec![],
-        memory_total: 100,
-        memory_available: 100,
-        psi_memory_some_avg60: None,
-        psi_cpu_some_avg60: None,
-        psi_io_some_avg60: None,
-        load_one: 0.0,
-        processes: 1,
-        uptime_seconds: None,
-        boot_id: None,
-        unmeasured: vec![],
-    }
 }

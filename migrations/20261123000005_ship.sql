@@ -21,7 +21,6 @@ CREATE TABLE ship (
     red        TEXT,                              -- commit of the branch whose own tests failed
     waits      TEXT,                              -- what the owner has to do before it goes on
     retry_at   INTEGER,                           -- when it is tried again
-    reverts    INTEGER REFERENCES ship (id),      -- the landing that is taken back
     outcome    TEXT,                              -- landed, moved, conflict, …; set exactly when step is 'ended'
     reason     TEXT    NOT NULL DEFAULT '',       -- why it ended so
     ended_at   INTEGER,                           -- when

@@ -332,6 +332,46 @@ pub struct Build {
 }
 
 impl Build {
+    /// As it is in the moment it begins.
+    pub fn begun(
+        id: BuildId,
+        task: TaskId,
+        session: SessionId,
+        attempt: u32,
+        agent: Option<String>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            id,
+            task,
+            session,
+            attempt,
+            step: BuildStep::Preparing,
+            started_at: now,
+            step_at: now,
+            on_top_of: None,
+            base: None,
+            prepared: false,
+            host_failure: None,
+            result: None,
+            change: None,
+            check: None,
+            progress: None,
+            progress_text: None,
+            agent,
+            round: 0,
+            wait: None,
+            spent: Used::default(),
+            waited: TimeDelta::zero(),
+            loose: None,
+            refused: None,
+            stop_requested: None,
+            outcome: None,
+            reason: String::new(),
+            ended_at: None,
+        }
+    }
+
     /// How long it has been worked on: waits are not work.
     pub fn worked(&self, now: DateTime<Utc>) -> TimeDelta {
         let parked = (self.step == BuildStep::Parked).then_some(self.step_at);

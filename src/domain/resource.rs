@@ -36,6 +36,26 @@ pub struct Sample {
     pub unmeasured: Vec<String>,
 }
 
+impl Sample {
+    /// Of a machine of which nothing could be read.
+    pub fn empty(at: DateTime<Utc>) -> Self {
+        Self {
+            at,
+            mounts: vec![],
+            memory_total: 0,
+            memory_available: 0,
+            psi_memory_some_avg60: None,
+            psi_cpu_some_avg60: None,
+            psi_io_some_avg60: None,
+            load_one: 0.0,
+            processes: 0,
+            uptime_seconds: None,
+            boot_id: None,
+            unmeasured: vec![],
+        }
+    }
+}
+
 /// Space on one file system, in bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {

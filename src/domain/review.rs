@@ -23,7 +23,7 @@ pub struct ReviewFacts<'a> {
     pub discarded: bool,
 }
 
-/// The buttons a card asks for.
+/// A button of a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReviewButton {
     /// Land it.
@@ -36,6 +36,29 @@ pub enum ReviewButton {
     Undo,
     /// Take it off the branch.
     Revert,
+}
+
+impl ReviewFacts<'_> {
+    /// Its ship or revert that is on its way.
+    fn open(&self) -> Option<&Ship> {
+        self.ship.filter(|ship| ship.is_open())
+    }
+
+    /// Whether it waits for the owner to say what becomes of it.
+    fn decides(&self) -> bool {
+        self.open().is_none() && !self.discarded && !self.landed
+    }
+
+    /// What can be tapped.
+    pub fn buttons(&self) -> &'static [ReviewButton] {
+        match self.open() {
+            Some(ship) if ship.step == ShipStep::Landing => &[],
+            Some(_) => &[ReviewButton::Undo, ReviewButton::Diff],
+            None if self.discarded => &[ReviewButton::Undo],
+            None if self.landed => &[ReviewButton::Revert, ReviewButton::Diff],
+            None => &[ReviewButton::Ship, ReviewButton::Diff, ReviewButton::Discard],
+        }
+    }
 }
 
 /// What the owner has to be told before it may land; empty: one tap is enough.
@@ -64,15 +87,15 @@ pub fn unfit(fact: &BuildFact) -> Option<String> {
     }
 }
 
-/// The card.
-pub fn card(facts: ReviewFacts<'_>, buttons: &mut dyn FnMut(ReviewButton) -> Option<Button>) -> Message {
+/// The card with its buttons, those of [`ReviewFacts::buttons`].
+pub fn card(facts: ReviewFacts<'_>, buttons: Vec<Button>) -> Message {
     let fact = facts.fact;
     let (icon, state, intro) = state(&facts);
     let mut message = Message::line(format!("{icon} #{} {}: {state}", fact.task.id, title(fact))).intro(intro);
     let lines = fact.measure_text.iter().map(|text| plain(text, 200)).chain(tests_line(fact)).chain(change_lines(fact));
     let mut items: Vec<Item> = lines.map(|line| Item::new("", line)).collect();
-    if let (Some(first), Some(change)) = (items.last_mut(), &fact.build.change) {
-        first.evidence = change.paths.iter().map(|path| plain(path, 200)).collect();
+    if let (Some(last), Some(change)) = (items.last_mut(), &fact.build.change) {
+        last.evidence = change.paths.iter().map(|path| plain(path, 200)).collect();
     }
     let quote = plain(fact.build.progress_text.as_deref().unwrap_or(""), QUOTE_CHARS);
     if !quote.is_empty() {
@@ -81,22 +104,12 @@ pub fn card(facts: ReviewFacts<'_>, buttons: &mut dyn FnMut(ReviewButton) -> Opt
         items.push(item);
     }
     message = message.section("", items);
-    let open = facts.ship.filter(|ship| ship.step != ShipStep::Ended);
-    let wanted: &[ReviewButton] = match open {
-        Some(ship) if ship.step == ShipStep::Landing => &[],
-        Some(_) => &[ReviewButton::Undo, ReviewButton::Diff],
-        None if facts.discarded => &[ReviewButton::Undo],
-        None if facts.landed => &[ReviewButton::Revert, ReviewButton::Diff],
-        None => {
-            let concerns = concerns(fact);
-            if !concerns.is_empty() {
-                let items = concerns.into_iter().map(|concern| Item::new("⚠️", concern)).collect();
-                message = message.section("Look twice", items);
-            }
-            &[ReviewButton::Ship, ReviewButton::Diff, ReviewButton::Discard]
-        }
-    };
-    message.row(wanted.iter().filter_map(|which| buttons(*which)).collect())
+    let concerns = concerns(fact);
+    if facts.decides() && !concerns.is_empty() {
+        let items = concerns.into_iter().map(|concern| Item::new("⚠️", concern)).collect();
+        message = message.section("Look twice", items);
+    }
+    message.row(buttons)
 }
 
 /// Icon, state and a sentence about it.

@@ -92,6 +92,36 @@ pub struct Session {
 }
 
 impl Session {
+    /// A night that builds: all that comes before the first build is done.
+    pub fn building(
+        id: SessionId,
+        date: NaiveDate,
+        spawn_at: DateTime<Utc>,
+        spawn_until: DateTime<Utc>,
+        brief_at: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            id,
+            kind: SessionKind::Nightly,
+            date,
+            phase: Phase::Building,
+            started_at: spawn_at,
+            patterns_at: spawn_at,
+            spawn_at,
+            health_done: true,
+            patterns_done: true,
+            snapshot_done: true,
+            progress_at: None,
+            spawn_until,
+            brief_at,
+            only_task: None,
+            keep_until: None,
+            reported_at: None,
+            stopped: false,
+            missed_reason: None,
+        }
+    }
+
     /// `overnight_<unix seconds of the start>`, as in the mission.
     pub fn name(&self) -> String {
         format!("overnight_{}", self.started_at.timestamp())

@@ -167,8 +167,6 @@ pub struct Ship {
     pub waits: Option<String>,
     /// When it is tried again.
     pub retry_at: Option<DateTime<Utc>>,
-    /// The landing that is taken back.
-    pub reverts: Option<ShipId>,
     /// How it ended.
     pub outcome: Option<ShipOutcome>,
     /// Why so, in words for the owner.
@@ -177,7 +175,18 @@ pub struct Ship {
     pub ended_at: Option<DateTime<Utc>>,
 }
 
+/// The landing that is on its branch now, of those of one task or build in their order.
+pub fn in_force(ships: &[Ship]) -> Option<&Ship> {
+    let last = ships.iter().rfind(|ship| ship.outcome == Some(ShipOutcome::Landed));
+    last.filter(|ship| ship.kind == ShipKind::Ship)
+}
+
 impl Ship {
+    /// Whether it is on its way.
+    pub fn is_open(&self) -> bool {
+        self.step != ShipStep::Ended
+    }
+
     /// Whether it is its project's turn: only one of a project is.
     pub fn is_at_work(&self) -> bool {
         !matches!(self.step, ShipStep::Queued | ShipStep::Ended)

@@ -4,7 +4,7 @@ use super::Engine;
 use crate::domain::build::{Build, Check, CheckPurpose, TestsVerdict, Verdict};
 use crate::domain::facts::{BaseRedFact, BuildFact, NightFacts, PatternFact, ProblemFact, ThrottleFact, by_task};
 use crate::domain::forecast::{History, Model};
-use crate::domain::plan::{Snapshot, budget, choice, expect, likely};
+use crate::domain::plan::{Snapshot, budget, choice, expect};
 use crate::domain::schedule::Night;
 use crate::domain::session::Session;
 use crate::domain::status::StatusFacts;
@@ -78,6 +78,12 @@ pub async fn world(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Resu
         world.samples.push(engine.parts.probe.sample(now));
     }
     Ok(world)
+}
+
+/// The same with what earlier builds tell, for looking ahead.
+pub async fn world_ahead(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Result<Snapshot, StoreError> {
+    let outlook = outlook::load(conn, engine.settings().build.max_attempts).await?;
+    Ok(Snapshot { outlook, ..world(engine, conn, now).await? })
 }
 
 /// Locked tasks that nobody approved, in queue order.
@@ -234,16 +240,9 @@ impl Expects {
         Ok(Self(Model::learn(&History { records, attempts }, &[])))
     }
 
-    /// When a build should end, in half of such cases and in 8 of 10: by what such builds take, how long it runs already,
-    /// and what its agent says.
-    fn finish(&self, engine: &Engine, build: &Build, task: &Task) -> (DateTime<Utc>, DateTime<Utc>) {
-        let now = engine.now();
-        let worked = build.worked(now).as_seconds_f64() / 60.0;
-        let traits = expect::traits(engine.settings(), task);
-        let forecast = self.0.forecast(&traits, f64::from(task.spec.estimate_minutes), build.attempt.saturating_sub(1));
-        let forecast = forecast.claims(worked, build.progress.unwrap_or(0)).after(worked);
-        let at = |chance: f64| now + likely::minutes((forecast.quantile(chance) - worked).max(0.0));
-        (at(0.5), at(0.8))
+    /// When a build should end: by what such builds take, how long it runs already, and what its agent says.
+    fn finish(&self, engine: &Engine, build: &Build, task: &Task) -> expect::Finish {
+        expect::finish_of(&self.0, engine.settings(), task, build, engine.now())
     }
 }
 

@@ -52,7 +52,7 @@ use crate::host::awake::KeepAwake;
 use crate::host::probe::Probe;
 use crate::runner::LocalRunner;
 use crate::runner::leash::{Detected, Mechanisms};
-use crate::store::{Store, StoreError, snapshot};
+use crate::store::{Store, StoreError, outlook, snapshot};
 use chrono::{DateTime, TimeDelta, Utc};
 use home::Home;
 use std::collections::{BTreeMap, BTreeSet};
@@ -151,7 +151,12 @@ impl Engine {
             let world = {
                 let mut conn = self.parts.store.read().await?;
                 let in_flight = self.in_flight().clone();
-                snapshot::load(&mut conn, &self.parts.settings, in_flight, now).await?
+                let settings = &self.parts.settings;
+                let mut world = snapshot::load(&mut conn, settings, in_flight, now).await?;
+                if !world.tasks.is_empty() && world.sessions.iter().any(|session| session.may_spawn(now)) {
+                    world.outlook = outlook::load(&mut conn, settings.build.max_attempts).await?;
+                }
+                world
             };
             let world = Snapshot { barred: fence::barred(self).await, ..world };
             let plan = plan(&world, now);

@@ -5,12 +5,11 @@ use super::{Engine, facts};
 use crate::domain::button::Meaning;
 use crate::domain::facts::BuildFact;
 use crate::domain::id::{BuildId, ShipId};
-use crate::domain::message::{Button, Message};
+use crate::domain::message::Message;
 use crate::domain::review::{ReviewButton, ReviewFacts, card};
-use crate::domain::ship::{Ship, ShipKind, ShipOutcome, ShipStep};
+use crate::domain::ship::{Ship, ShipKind, ShipOutcome, in_force};
 use crate::store::{Conn, StoreError, audit, builds, checks, outbox, ships};
 use chrono::{DateTime, Utc};
-use std::collections::BTreeMap;
 
 /// Outbox key of a result's card.
 pub(super) fn key(build: BuildId) -> String {
@@ -18,7 +17,7 @@ pub(super) fn key(build: BuildId) -> String {
 }
 
 /// A result with all that was decided about it.
-pub(super) struct Result {
+pub(super) struct Reviewed {
     /// The build.
     pub(super) fact: BuildFact,
     /// Its newest ship or revert.
@@ -30,52 +29,38 @@ pub(super) struct Result {
 }
 
 /// Loads a build's result.
-pub(super) async fn load(engine: &Engine, conn: &mut Conn, build: BuildId) -> std::result::Result<Result, StoreError> {
+pub(super) async fn load(engine: &Engine, conn: &mut Conn, build: BuildId) -> Result<Reviewed, StoreError> {
     let build = builds::get(conn, build).await?;
     let of_session = checks::of_session(conn, build.session).await?;
     let (id, task) = (build.id, build.task);
     let fact = facts::build_facts(engine, conn, vec![build], &of_session).await?.remove(0);
     let history: Vec<Ship> = ships::of_task(conn, task).await?.into_iter().filter(|ship| ship.build == id).collect();
-    let last = history.iter().rfind(|ship| ship.outcome == Some(ShipOutcome::Landed));
-    let landed = last.filter(|ship| ship.kind == ShipKind::Ship).cloned();
+    let landed = in_force(&history).cloned();
     let discarded = ships::is_discarded(conn, id).await?;
-    Ok(Result { fact, landed, discarded, ship: history.into_iter().next_back() })
+    Ok(Reviewed { fact, landed, discarded, ship: history.into_iter().next_back() })
 }
 
 /// The card, with working buttons.
-pub(super) async fn draw(
-    conn: &mut Conn,
-    result: &Result,
-    now: DateTime<Utc>,
-) -> std::result::Result<Message, StoreError> {
+pub(super) async fn draw(conn: &mut Conn, result: &Reviewed, now: DateTime<Utc>) -> Result<Message, StoreError> {
     let (task, build) = (result.fact.task.id, result.fact.build.id);
-    // Buttons are made first: the card itself is pure.
-    let mut made: BTreeMap<&str, Button> = BTreeMap::new();
-    for (which, label, typed, meaning) in [
-        ("ship", "🚢 Ship", format!("/ship {task}"), Meaning::Ship { task, build, anyway: false }),
-        ("diff", "📄 Diff", format!("/diff {task}"), Meaning::Diff { task }),
-        ("discard", "🗑 Discard", format!("/discard {task}"), Meaning::Discard { task }),
-        ("undo", "↩ Undo", format!("/undo {task}"), Meaning::Undo { task }),
-        ("revert", "↩ Revert", format!("/revert {task}"), Meaning::Revert { task }),
-    ] {
-        made.insert(which, button(conn, label, &typed, &meaning, now).await?);
-    }
     let facts = ReviewFacts {
         fact: &result.fact,
         ship: result.ship.as_ref(),
         landed: result.landed.is_some(),
         discarded: result.discarded,
     };
-    Ok(card(facts, &mut |which| {
-        let name = match which {
-            ReviewButton::Ship => "ship",
-            ReviewButton::Diff => "diff",
-            ReviewButton::Discard => "discard",
-            ReviewButton::Undo => "undo",
-            ReviewButton::Revert => "revert",
+    let mut row = Vec::new();
+    for which in facts.buttons() {
+        let (label, command, meaning) = match which {
+            ReviewButton::Ship => ("🚢 Ship", "ship", Meaning::Ship { task, build, anyway: false }),
+            ReviewButton::Diff => ("📄 Diff", "diff", Meaning::Diff { task }),
+            ReviewButton::Discard => ("🗑 Discard", "discard", Meaning::Discard { task }),
+            ReviewButton::Undo => ("↩ Undo", "undo", Meaning::Undo { task }),
+            ReviewButton::Revert => ("↩ Revert", "revert", Meaning::Revert { task }),
         };
-        made.get(name).cloned()
-    }))
+        row.push(button(conn, label, &format!("/{command} {task}"), &meaning, now).await?);
+    }
+    Ok(card(facts, row))
 }
 
 /// Redraws the card of a result wherever it was shown.
@@ -84,7 +69,7 @@ pub(super) async fn redraw(
     conn: &mut Conn,
     build: BuildId,
     now: DateTime<Utc>,
-) -> std::result::Result<(), StoreError> {
+) -> Result<(), StoreError> {
     let shown = outbox::keys_like(conn, &key(build)).await?;
     if shown.is_empty() {
         return Ok(());
@@ -98,12 +83,7 @@ pub(super) async fn redraw(
 }
 
 /// A ship has ended: it is written down, its card redrawn, and said to the owner if it was not what they asked for.
-pub(super) async fn ended(
-    engine: &Engine,
-    conn: &mut Conn,
-    id: ShipId,
-    now: DateTime<Utc>,
-) -> std::result::Result<(), StoreError> {
+pub(super) async fn ended(engine: &Engine, conn: &mut Conn, id: ShipId, now: DateTime<Utc>) -> Result<(), StoreError> {
     let ship = ships::get(conn, id).await?;
     let Some(outcome) = ship.outcome else { return Ok(()) };
     let kind = match (ship.kind, outcome) {
@@ -128,7 +108,7 @@ pub(super) async fn ended(
 }
 
 /// Whether a result waits for a decision: it could land, and nobody has said anything about it.
-pub(super) fn is_open(result: &Result) -> bool {
-    let idle = result.ship.as_ref().is_none_or(|ship| ship.step == ShipStep::Ended);
+pub(super) fn is_open(result: &Reviewed) -> bool {
+    let idle = !result.ship.as_ref().is_some_and(Ship::is_open);
     idle && result.landed.is_none() && !result.discarded && crate::domain::review::unfit(&result.fact).is_none()
 }

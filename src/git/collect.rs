@@ -15,6 +15,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::paths::leads_out;
+use super::records::{entry, records};
 use super::run::Invocation;
 use super::sight::{Sight, Tracked, shown};
 use super::survey::{Survey, survey};
@@ -124,11 +125,10 @@ impl Desk<'_> {
     pub(super) async fn tracked(&self, base: &Sha) -> Result<Tracked> {
         let mut tracked = Tracked::default();
         let listed = self.git().args(["ls-tree", "-r", "-z", "--full-tree", base.as_str()]).run().await?;
-        for record in listed.split(|byte| *byte == 0).filter(|record| !record.is_empty()) {
-            let tab = record.iter().position(|byte| *byte == b'\t').ok_or_else(|| self.fail(Fault::Other))?;
-            let path = record[tab + 1..].to_vec();
+        for record in records(&listed) {
+            let (_, path) = entry(record).ok_or_else(|| self.fail(Fault::Other))?;
             let place = if record.starts_with(b"160000") { &mut tracked.submodules } else { &mut tracked.files };
-            place.insert(path);
+            place.insert(path.to_vec());
         }
         Ok(tracked)
     }
@@ -141,7 +141,7 @@ impl Desk<'_> {
         if output.words.contains("could not open directory") {
             return Err(GitError::from_words(ACTION, self.worktree, &output.words));
         }
-        Ok(output.stdout.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(<[u8]>::to_vec).collect())
+        Ok(records(&output.stdout).map(<[u8]>::to_vec).collect())
     }
 
     /// Bytes a tracked file has in the base.

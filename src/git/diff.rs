@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use super::records::records;
 use super::{Fault, GitError, Result, Sha, Vault, escape};
 
 /// What happened to a path.
@@ -117,7 +118,7 @@ pub fn docs_touched(files: &[FileChange]) -> bool {
 /// Parses `diff-tree -z --raw --numstat`: all raw records (`:old new old-sha new-sha S`, path), then all counts
 /// (`added TAB deleted TAB path`), in the same order. Paths are raw bytes and may hold anything but NUL.
 fn parse(output: &[u8]) -> Option<DiffStat> {
-    let mut fields = output.split(|byte| *byte == 0).filter(|field| !field.is_empty()).peekable();
+    let mut fields = records(output).peekable();
     let mut stat = DiffStat::default();
     let mut raw = Vec::new();
     while fields.peek().is_some_and(|field| field.starts_with(b":")) {

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use super::hold::HeldRef;
 use super::owner::OwnerRepo;
+use super::records::records;
 use super::run::Invocation;
 use super::unland::unland;
 use super::vault::Scratch;
@@ -136,7 +137,7 @@ impl Worktree {
     async fn all(vault: &Vault, owner: &OwnerRepo) -> Result<Vec<Self>> {
         let listed = owner.read(&vault.git, ACTION).args(["worktree", "list", "--porcelain", "-z"]).run().await?;
         let mut all: Vec<Self> = Vec::new();
-        for line in listed.split(|byte| *byte == 0) {
+        for line in records(&listed) {
             if let Some(path) = line.strip_prefix(b"worktree ") {
                 all.push(Self { root: PathBuf::from(OsStr::from_bytes(path)), branch: None });
             } else if let (Some(branch), Some(last)) = (line.strip_prefix(b"branch "), all.last_mut()) {
@@ -334,10 +335,6 @@ impl<'a> Checkout<'a> {
     fn private(&self, name: &str) -> Invocation<'_> {
         self.git().env("GIT_INDEX_FILE", self.scratch.file(name))
     }
-}
-
-fn records(listed: &[u8]) -> impl Iterator<Item = &[u8]> {
-    listed.split(|byte| *byte == 0).filter(|record| !record.is_empty())
 }
 
 fn shown(path: &Path) -> String {

@@ -24,6 +24,7 @@ mod owner;
 mod paths;
 mod pick;
 mod planted;
+mod records;
 mod refs;
 mod run;
 mod sha;

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::records::records;
 use super::run::Invocation;
 use super::{Fault, Git, GitError, Result, Sha};
 
@@ -120,7 +121,7 @@ pub async fn owner_state(git: &Git, owner_repo: &Path) -> Result<OwnerState> {
     let args = ["status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=all", "--untracked-files=normal"];
     let listed = status.args(args).run().await?;
     let (mut dirty, mut untracked) = (false, false);
-    for entry in listed.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
+    for entry in records(&listed) {
         if entry.starts_with(b"??") {
             untracked = true;
         } else {

@@ -10,6 +10,7 @@ use std::path::Path;
 use rustix::fs::Access;
 
 use super::owner::OwnerRepo;
+use super::records::{entry, records};
 use super::{Fault, Git, Result, SkippedFile, SnapshotLimits, escape};
 
 const ACTION: &str = "look over the owner's files";
@@ -61,9 +62,8 @@ pub(super) async fn look(git: &Git, owner: &OwnerRepo, limits: &SnapshotLimits) 
 async fn tracked(git: &Git, owner: &OwnerRepo) -> Result<BTreeMap<Vec<u8>, (String, String, String)>> {
     let listed = list(git, owner, &["-s", "-t"]).await?.0;
     let mut tracked = BTreeMap::new();
-    for record in listed.split(|byte| *byte == 0).filter(|record| !record.is_empty()) {
-        let tab = record.iter().position(|byte| *byte == b'\t');
-        let Some((head, path)) = tab.and_then(|tab| Some((record.get(..tab)?, record.get(tab + 1..)?))) else {
+    for record in records(&listed) {
+        let Some((head, path)) = entry(record) else {
             return Err(super::GitError::new(ACTION, &owner.root, Fault::Other));
         };
         let head = String::from_utf8_lossy(head);
@@ -79,7 +79,7 @@ async fn tracked(git: &Git, owner: &OwnerRepo) -> Result<BTreeMap<Vec<u8>, (Stri
 /// not be opened.
 async fn loose(git: &Git, owner: &OwnerRepo) -> Result<(BTreeSet<Vec<u8>>, Vec<String>)> {
     let (listed, words) = list(git, owner, &["--others", "--exclude-standard"]).await?;
-    let paths = listed.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(<[u8]>::to_vec).collect();
+    let paths = records(&listed).map(<[u8]>::to_vec).collect();
     let closed = words.lines().filter_map(|line| {
         let name = line.strip_prefix("warning: could not open directory '")?;
         Some(name.rsplit_once('\'')?.0.to_owned())

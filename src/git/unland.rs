@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::records::{entry, records};
 use super::run::Invocation;
 use super::{Result, Sha};
 
@@ -37,7 +38,7 @@ pub(super) async fn unland<'a>(
     });
     let _ = git().args(["update-index", "-q", "--refresh"]).once().await?;
     let differ = git().args(["diff-files", "--name-only", "-z", "--ignore-submodules=all"]).run().await?;
-    let differ: BTreeSet<&[u8]> = differ.split(|byte| *byte == 0).collect();
+    let differ: BTreeSet<&[u8]> = records(&differ).collect();
     let ours = changed.iter().map(|(path, _)| path).filter(|path| {
         let as_made = index.get(*path) == made.get(*path) && !differ.contains(path.as_slice());
         as_made && made.get(*path) != there.get(*path)
@@ -53,10 +54,9 @@ pub(super) async fn unland<'a>(
 }
 
 fn entries(listed: &[u8], read: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Entries {
-    let records = listed.split(|byte| *byte == 0).filter(|record| !record.is_empty());
-    let pairs = records.filter_map(|record| {
-        let tab = record.iter().position(|byte| *byte == b'\t')?;
-        Some((record[tab + 1..].to_vec(), read(&record[..tab])?))
+    let pairs = records(listed).filter_map(|record| {
+        let (head, path) = entry(record)?;
+        Some((path.to_vec(), read(head)?))
     });
     pairs.collect()
 }

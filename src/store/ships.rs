@@ -30,7 +30,6 @@ struct Row {
     red: Option<String>,
     waits: Option<String>,
     retry_at: Option<i64>,
-    reverts: Option<i64>,
     outcome: Option<String>,
     reason: String,
     ended_at: Option<i64>,
@@ -64,7 +63,6 @@ impl TryFrom<Row> for Ship {
             red: row.red,
             waits: row.waits,
             retry_at: time_opt(row.retry_at)?,
-            reverts: row.reverts.map(ShipId),
             outcome: row.outcome.as_deref().map(word).transpose()?,
             reason: row.reason,
             ended_at: time_opt(row.ended_at)?,
@@ -78,7 +76,7 @@ macro_rules! select {
             Row,
             "SELECT ship.id, ship.kind, build_id, task_id, session_id, project, ship.branch, ship.step, ship.step_at, asked_by, asked_at, \
              asked_onto, from_sha, to_sha, verified, found, onto, commit_sha, ship.check_id, base_check_id, red, waits, \
-             retry_at, reverts, ship.outcome, ship.reason, ship.ended_at \
+             retry_at, ship.outcome, ship.reason, ship.ended_at \
              FROM ship JOIN build ON build.id = ship.build_id " + $tail
             $(, $argument)*
         )
@@ -103,17 +101,14 @@ pub struct NewShip<'a> {
     pub to: &'a str,
     /// Whether `to` was verified as it is.
     pub verified: bool,
-    /// The landing that is taken back.
-    pub reverts: Option<ShipId>,
 }
 
 /// Puts a landing into its project's queue. [`StoreError::Conflict`] if the build has an open one.
 pub async fn insert(conn: &mut Conn, new: &NewShip<'_>, now: DateTime<Utc>) -> Result<ShipId, StoreError> {
     let (kind, verified, now) = (new.kind.as_str(), i64::from(new.verified), ms(now));
-    let reverts = new.reverts.map(|ship| ship.0);
     let result = sqlx::query!(
-        "INSERT INTO ship (kind, build_id, project, branch, step, step_at, asked_by, asked_at, from_sha, to_sha, verified, reverts) \
-         VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO ship (kind, build_id, project, branch, step, step_at, asked_by, asked_at, from_sha, to_sha, verified) \
+         VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         kind,
         new.build.0,
         new.project,
@@ -123,8 +118,7 @@ pub async fn insert(conn: &mut Conn, new: &NewShip<'_>, now: DateTime<Utc>) -> R
         now,
         new.from,
         new.to,
-        verified,
-        reverts
+        verified
     )
     .execute(conn)
     .await?;
@@ -149,11 +143,6 @@ pub async fn open(conn: &mut Conn) -> Result<Vec<Ship>, StoreError> {
 /// All ships of a task's builds, oldest first.
 pub async fn of_task(conn: &mut Conn, task: TaskId) -> Result<Vec<Ship>, StoreError> {
     all(select!("WHERE task_id = ? ORDER BY ship.id", task.0).fetch_all(conn).await?)
-}
-
-/// The last landings of all projects, newest first.
-pub async fn landed(conn: &mut Conn, limit: i64) -> Result<Vec<Ship>, StoreError> {
-    all(select!("WHERE ship.outcome = 'landed' ORDER BY ship.id DESC LIMIT ?", limit).fetch_all(conn).await?)
 }
 
 fn all(rows: Vec<Row>) -> Result<Vec<Ship>, StoreError> {

@@ -1,9 +1,9 @@
 //! The planner's look at the whole state, read in one transaction.
 
 use super::{
-    Conn, StoreError, approvals, builds, checks, control, health, kept, outlook, providers, runs, sessions, ships,
-    tasks,
+    Conn, StoreError, approvals, builds, checks, control, health, kept, providers, runs, sessions, ships, tasks,
 };
+use crate::domain::plan::outlook::Outlook;
 use crate::domain::plan::{Effect, Snapshot};
 use crate::domain::settings::Settings;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,7 +13,8 @@ use std::sync::Arc;
 /// How far back samples matter to a decision.
 const SAMPLES: TimeDelta = TimeDelta::minutes(15);
 
-/// Reads the state. `in_flight` is what this process has under way.
+/// Reads the state. `in_flight` is what this process has under way. The outlook is left empty: it is read from many rows,
+/// by [`outlook::load`](super::outlook::load), and matters only where something is about to start.
 pub async fn load(
     conn: &mut Conn,
     settings: &Arc<Settings>,
@@ -69,6 +70,6 @@ pub async fn load(
         providers: providers::all(conn).await?,
         spent,
         in_flight,
-        outlook: outlook::load(conn, settings.build.max_attempts).await?,
+        outlook: Outlook::default(),
     })
 }

@@ -182,18 +182,24 @@ async fn dump(tx: &mut overnight::store::Tx) -> std::collections::BTreeMap<Strin
     all
 }
 
+/// A database as version `version` of the schema left it, with these rows.
+async fn left_by(home: &std::path::Path, version: usize, rows: &'static str) {
+    use sqlx::Connection;
+    let options =
+        sqlx::sqlite::SqliteConnectOptions::new().filename(home.join(overnight::store::FILE)).create_if_missing(true);
+    let mut old = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let mut migrations = sqlx::migrate!();
+    migrations.migrations = migrations.migrations.iter().take(version).cloned().collect();
+    migrations.run(&mut old).await.unwrap();
+    sqlx::raw_sql(rows).execute(&mut old).await.unwrap();
+    old.close().await.unwrap();
+}
+
 /// A build that worked when the first version was stopped: its run has ended, and nobody wrote a report of it.
 #[tokio::test]
 async fn a_database_from_before_agents_had_rounds_keeps_its_builds() {
-    use sqlx::Connection;
     let home = tempfile::tempdir().unwrap();
-    let path = home.path().join(overnight::store::FILE);
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
-    let mut old = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-    let mut first = sqlx::migrate!();
-    first.migrations = first.migrations.iter().take(1).cloned().collect();
-    first.run(&mut old).await.unwrap();
-    sqlx::raw_sql(
+    left_by(home.path(), 1,
         "INSERT INTO task (id, title, details, kind, category, priority, estimate_minutes, command, state, revision, source,
              created_at) VALUES (7, 'Build a dashboard', '', 'code', 'bug_fix', 'HIGH', 60, '[]', 'open', 2, 'owner', 5);
          INSERT INTO session (id, kind, date, phase, started_at, patterns_at, spawn_at, spawn_until, brief_at)
@@ -201,12 +207,7 @@ async fn a_database_from_before_agents_had_rounds_keeps_its_builds() {
          INSERT INTO build (id, task_id, session_id, attempt, slot, step, started_at, step_at, log_offset)
              VALUES (3, 7, 1, 1, 0, 'working', 10, 20, 99);
          INSERT INTO run (id, owner_kind, owner_id, step, started_at, ended_at, ending, log_path)
-             VALUES (4, 'build', 3, 'agent', 20, 30, '{\"end\":\"exited\",\"code\":0}', '/l');",
-    )
-    .execute(&mut old)
-    .await
-    .unwrap();
-    old.close().await.unwrap();
+             VALUES (4, 'build', 3, 'agent', 20, 30, '{\"end\":\"exited\",\"code\":0}', '/l');").await;
     let store = Store::open(home.path()).await.unwrap();
     let mut tx = store.begin().await.unwrap();
     let build = builds::open(&mut tx).await.unwrap().remove(0);
@@ -223,15 +224,8 @@ async fn a_database_from_before_agents_had_rounds_keeps_its_builds() {
 
 #[tokio::test]
 async fn a_database_from_before_strangers_were_counted_keeps_every_row() {
-    use sqlx::Connection;
     let home = tempfile::tempdir().unwrap();
-    let path = home.path().join(overnight::store::FILE);
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
-    let mut old = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-    let mut first = sqlx::migrate!();
-    first.migrations = first.migrations.iter().take(2).cloned().collect();
-    first.run(&mut old).await.unwrap();
-    sqlx::raw_sql(
+    left_by(home.path(), 2,
         "INSERT INTO meta VALUES ('installed_at', '1');
          INSERT INTO task (id, title, details, kind, category, priority, estimate_minutes, command, state, revision, source,
              created_at) VALUES (7, 'Build a dashboard', 'With \"charts\"', 'code', 'new_feature', 'HIGH', 60, '[]', 'open',
@@ -241,15 +235,10 @@ async fn a_database_from_before_strangers_were_counted_keeps_every_row() {
              '{\"key\":\"70\",\"sender\":\"telegram\",\"what\":{\"alarm\":\"another program\"},\"at\":\"2026-03-14T21:00:00Z\"}', 8);
          INSERT INTO outbox (chat, key, message, silent, next_at, created_at) VALUES ('telegram:1', 'card:7:2', '{}', 1, 9, 9);
          INSERT INTO audit (at, actor, kind, task_id, text) VALUES (6, 'telegram:1', 'approved', 7, 'yes');
-         INSERT INTO sample VALUES (4, '{}');",
-    )
-    .execute(&mut old)
-    .await
-    .unwrap();
-    old.close().await.unwrap();
+         INSERT INTO sample VALUES (4, '{}');").await;
 
     let before = {
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(home.path().join(overnight::store::FILE));
         let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
         let mut tx = pool.begin().await.unwrap();
         dump(&mut tx).await
@@ -278,15 +267,8 @@ async fn a_database_from_before_strangers_were_counted_keeps_every_row() {
 
 #[tokio::test]
 async fn a_database_from_before_results_were_shipped_keeps_builds_and_operations() {
-    use sqlx::Connection;
     let home = tempfile::tempdir().unwrap();
-    let path = home.path().join(overnight::store::FILE);
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
-    let mut old = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-    let mut first = sqlx::migrate!();
-    first.migrations = first.migrations.iter().take(3).cloned().collect();
-    first.run(&mut old).await.unwrap();
-    sqlx::raw_sql(
+    left_by(home.path(), 3,
         "INSERT INTO task (id, title, details, project, kind, category, priority, estimate_minutes, command, state, revision,
              source, created_at) VALUES (7, 'Fix', '', 'app', 'code', 'bug_fix', 'HIGH', 60, '[]', 'done', 1, 'owner', 5);
          INSERT INTO session (id, kind, date, phase, started_at, patterns_at, spawn_at, spawn_until, brief_at)
@@ -294,12 +276,7 @@ async fn a_database_from_before_results_were_shipped_keeps_builds_and_operations
          INSERT INTO build (id, task_id, session_id, attempt, slot, step, started_at, step_at, base, result, outcome)
              VALUES (3, 7, 1, 1, 0, 'ended', 10, 20, 'aa', 'bb', 'verified');
          INSERT INTO operation (at, kind, subject, after, task_id, done_at) VALUES (4, 'set_ref', 'app.git r', 'bb', 7, 5);
-         INSERT INTO operation (at, kind, subject, after, task_id) VALUES (6, 'set_ref', 'app.git s', 'bb', 7);",
-    )
-    .execute(&mut old)
-    .await
-    .unwrap();
-    old.close().await.unwrap();
+         INSERT INTO operation (at, kind, subject, after, task_id) VALUES (6, 'set_ref', 'app.git s', 'bb', 7);").await;
     let store = Store::open(home.path()).await.unwrap();
     let mut tx = store.begin().await.unwrap();
     let build = overnight::domain::id::BuildId(3);
@@ -318,15 +295,8 @@ async fn a_database_from_before_results_were_shipped_keeps_builds_and_operations
 #[tokio::test]
 async fn a_database_from_before_incidents_were_told_keeps_its_runs() {
     use overnight::store::runs;
-    use sqlx::Connection;
     let home = tempfile::tempdir().unwrap();
-    let path = home.path().join(overnight::store::FILE);
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
-    let mut old = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-    let mut before = sqlx::migrate!();
-    before.migrations = before.migrations.iter().take(3).cloned().collect();
-    before.run(&mut old).await.unwrap();
-    sqlx::raw_sql(
+    left_by(home.path(), 3,
         "INSERT INTO task (id, title, details, kind, category, priority, estimate_minutes, command, state, revision, source,
              created_at) VALUES (7, 'Build a dashboard', '', 'code', 'bug_fix', 'HIGH', 60, '[]', 'open', 2, 'owner', 5);
          INSERT INTO session (id, kind, date, phase, started_at, patterns_at, spawn_at, spawn_until, brief_at)
@@ -337,12 +307,7 @@ async fn a_database_from_before_incidents_were_told_keeps_its_runs() {
              VALUES (5, 1, 'app', 'abc', 'result', 3, 'verifying', 30);
          INSERT INTO run (id, owner_kind, owner_id, step, started_at, ended_at, ending, leftovers, log_path) VALUES
              (4, 'build', 3, 'agent', 20, 30, '{\"end\":\"exited\",\"code\":0}', 2, '/l');
-         INSERT INTO run (id, owner_kind, owner_id, step, started_at, log_path) VALUES (6, 'check', 5, 'verify', 40, '/m');",
-    )
-    .execute(&mut old)
-    .await
-    .unwrap();
-    old.close().await.unwrap();
+         INSERT INTO run (id, owner_kind, owner_id, step, started_at, log_path) VALUES (6, 'check', 5, 'verify', 40, '/m');").await;
     let store = Store::open(home.path()).await.unwrap();
     let mut tx = store.begin().await.unwrap();
     let session = overnight::domain::id::SessionId(1);

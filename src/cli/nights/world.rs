@@ -2,14 +2,14 @@
 //! not approved is a locked category.
 
 use super::visible::{Decision, Ended, Night, Past, View, Wanted};
-use crate::domain::build::{Build, BuildStep, Used};
+use crate::domain::build::{Build, BuildStep};
 use crate::domain::category::Category;
 use crate::domain::forecast::{Ending, History, Record};
 use crate::domain::id::{BuildId, SessionId, TaskId};
 use crate::domain::plan::outlook::{Closure, Outlook};
 use crate::domain::plan::{Action, Snapshot, expect, plan};
 use crate::domain::resource::Sample;
-use crate::domain::session::{Phase, Session, SessionKind};
+use crate::domain::session::Session;
 use crate::domain::settings::{Agent, AgentKind, Argv, BuildSettings, Project, ResourceSettings, Settings};
 use crate::domain::task::{Task, TaskKind, TaskSpec, TaskState};
 use anyhow::{Context, ensure};
@@ -41,7 +41,9 @@ impl World {
         let lost = night.tasks.iter().filter(|task| !task.checkpointable).map(|task| numbers[&task.id]).collect();
         let outlook = Outlook { history: Arc::new(history), lost_at_the_end: lost, ..Outlook::default() };
         let names = night.tasks.iter().map(|task| task.id.clone()).collect();
-        let snapshot = snapshot(settings, session(night, begins), tasks, outlook, begins);
+        let ends = begins + TimeDelta::minutes(night.window_minutes);
+        let session = Session::building(SessionId(1), begins.date_naive(), begins, ends, ends);
+        let snapshot = snapshot(settings, session, tasks, outlook, begins);
         Ok(Self { snapshot, begins, numbers, names, tried: BTreeMap::new() })
     }
 
@@ -127,36 +129,10 @@ impl World {
     }
 
     fn build(&self, task: &str, start: i64) -> anyhow::Result<Build> {
-        let (id, began) = (self.number(task)?, self.at(start));
-        Ok(Build {
-            id: BuildId(id.0),
-            task: id,
-            session: SessionId(1),
-            attempt: self.tried.get(&id).copied().unwrap_or(1),
-            step: BuildStep::Working,
-            started_at: began,
-            step_at: began,
-            on_top_of: None,
-            base: None,
-            prepared: true,
-            host_failure: None,
-            result: None,
-            check: None,
-            progress: None,
-            progress_text: None,
-            agent: Some(AGENT.into()),
-            round: 0,
-            wait: None,
-            spent: Used::default(),
-            waited: TimeDelta::zero(),
-            loose: None,
-            refused: None,
-            stop_requested: None,
-            outcome: None,
-            reason: String::new(),
-            ended_at: None,
-            change: None,
-        })
+        let id = self.number(task)?;
+        let attempt = self.tried.get(&id).copied().unwrap_or(1);
+        let begun = Build::begun(BuildId(id.0), id, SessionId(1), attempt, Some(AGENT.into()), self.at(start));
+        Ok(Build { step: BuildStep::Working, prepared: true, ..begun })
     }
 }
 
@@ -239,30 +215,6 @@ fn settings(night: &Night) -> anyhow::Result<Settings> {
     })
 }
 
-fn session(night: &Night, begins: DateTime<Utc>) -> Session {
-    let ends = begins + TimeDelta::minutes(night.window_minutes);
-    Session {
-        id: SessionId(1),
-        kind: SessionKind::Nightly,
-        date: begins.date_naive(),
-        phase: Phase::Building,
-        started_at: begins,
-        patterns_at: begins,
-        spawn_at: begins,
-        health_done: true,
-        patterns_done: true,
-        snapshot_done: true,
-        progress_at: None,
-        spawn_until: ends,
-        brief_at: ends,
-        only_task: None,
-        keep_until: None,
-        reported_at: None,
-        stopped: false,
-        missed_reason: None,
-    }
-}
-
 fn snapshot(
     settings: Arc<Settings>,
     session: Session,
@@ -270,45 +222,12 @@ fn snapshot(
     outlook: Outlook,
     begins: DateTime<Utc>,
 ) -> Snapshot {
-    let healthy = Sample {
-        at: begins,
-        mounts: vec![],
-        memory_total: 100,
-        memory_available: 100,
-        psi_memory_some_avg60: None,
-        psi_cpu_some_avg60: None,
-        psi_io_some_avg60: None,
-        load_one: 0.0,
-        processes: 1,
-        uptime_seconds: None,
-        boot_id: None,
-        unmeasured: vec![],
-    };
+    let healthy = Sample { memory_total: 100, memory_available: 100, processes: 1, ..Sample::empty(begins) };
     Snapshot {
-        settings,
-        installed_at: None,
-        nights_seen: BTreeSet::new(),
-        skipped: BTreeSet::new(),
-        paused: false,
         sessions: vec![session],
         tasks,
-        completed: BTreeMap::new(),
-        gone: BTreeSet::new(),
-        approvals: vec![],
-        builds: vec![],
-        checks: vec![],
-        runs: vec![],
-        gaps: vec![],
-        ships: vec![],
         samples: vec![healthy],
-        sample_due: begins + TimeDelta::minutes(1),
-        throttles: vec![],
-        barred: None,
-        providers: vec![],
-        kept: BTreeSet::new(),
-        drilled: None,
-        spent: BTreeMap::new(),
-        in_flight: BTreeSet::new(),
         outlook,
+        ..Snapshot::empty(settings, begins + TimeDelta::minutes(1))
     }
 }

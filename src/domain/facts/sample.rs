@@ -5,7 +5,7 @@ use crate::domain::build::{BuildStep, Change, TestCounts, TestsVerdict};
 use crate::domain::category::Category;
 use crate::domain::id::{BuildId, SessionId};
 use crate::domain::message::Message;
-use crate::domain::session::{Phase, SessionKind};
+use crate::domain::session::Phase;
 use crate::domain::task::{Priority, TaskKind, TaskSpec, TaskState};
 use chrono::TimeZone;
 
@@ -46,33 +46,12 @@ pub(crate) fn task(id: i64, title: &str, category: Category, hours: u32) -> Task
 pub(crate) fn fact(id: i64, task: Task, outcome: Option<Outcome>, from: &str, to: Option<&str>) -> BuildFact {
     BuildFact {
         build: Build {
-            id: BuildId(id),
-            task: task.id,
-            session: SessionId(1),
-            attempt: 1,
             step: if outcome.is_some() { BuildStep::Ended } else { BuildStep::Working },
-            started_at: at(from),
-            step_at: at(from),
-            on_top_of: None,
             base: Some("1111111111111111111111111111111111111111".into()),
             prepared: true,
-            host_failure: None,
-            result: None,
-            check: None,
-            progress: None,
-            progress_text: None,
-            agent: Some("claude".into()),
-            round: 0,
-            wait: None,
-            spent: Used::default(),
-            waited: Duration::zero(),
-            loose: None,
-            refused: None,
-            stop_requested: None,
             outcome,
-            reason: String::new(),
             ended_at: to.map(at),
-            change: None,
+            ..Build::begun(BuildId(id), task.id, SessionId(1), 1, Some("claude".into()), at(from))
         },
         task,
         verdict: None,
@@ -99,25 +78,12 @@ pub(crate) fn verdict(tests: TestsVerdict, passed: u32, failing: &[&str]) -> Ver
 }
 
 pub(crate) fn session() -> Session {
+    let date = NaiveDate::from_ymd_opt(2026, 3, 14).unwrap();
     Session {
-        id: SessionId(1),
-        kind: SessionKind::Nightly,
-        date: NaiveDate::from_ymd_opt(2026, 3, 14).unwrap(),
         phase: Phase::Brief,
         started_at: at("14 23:00"),
         patterns_at: at("14 23:05"),
-        spawn_at: at("14 23:10"),
-        health_done: true,
-        patterns_done: true,
-        snapshot_done: true,
-        progress_at: None,
-        spawn_until: at("15 06:30"),
-        brief_at: at("15 07:00"),
-        only_task: None,
-        keep_until: None,
-        reported_at: None,
-        stopped: false,
-        missed_reason: None,
+        ..Session::building(SessionId(1), date, at("14 23:10"), at("15 06:30"), at("15 07:00"))
     }
 }
 

@@ -1,12 +1,12 @@
 //! What a night will probably look like: the planner is asked again and again in virtual time, where every build takes as
 //! long as half of its kind do and ends well. Changes nothing; the night itself will see how long things really take.
 
-use super::expect::{self, forecast_of};
+use super::expect::{self, Finish, forecast_of};
 use super::{Action, Snapshot, choice, spawn};
-use crate::domain::build::{Build, BuildStep, Used};
+use crate::domain::build::{Build, BuildStep};
 use crate::domain::forecast::{Model, explain};
 use crate::domain::id::{BuildId, SessionId, TaskId};
-use crate::domain::session::{Phase, Session, SessionKind};
+use crate::domain::session::Session;
 use crate::domain::throttle::Permits;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -92,25 +92,11 @@ fn next_session(world: &Snapshot, now: DateTime<Utc>) -> (Session, DateTime<Utc>
         let Some(date) = night.date.succ_opt() else { break };
         night = schedule.night(date);
     }
+    let id = SessionId(i64::MAX);
     let session = Session {
-        id: SessionId(i64::MAX),
-        kind: SessionKind::Nightly,
-        date: night.date,
-        phase: Phase::Building,
         started_at: night.start,
         patterns_at: night.patterns,
-        spawn_at: night.spawn,
-        health_done: true,
-        patterns_done: true,
-        snapshot_done: true,
-        progress_at: None,
-        spawn_until: night.report,
-        brief_at: night.brief,
-        only_task: None,
-        keep_until: None,
-        reported_at: None,
-        stopped: false,
-        missed_reason: None,
+        ..Session::building(id, night.date, night.spawn, night.report, night.brief)
     };
     (session, night.spawn.max(now))
 }
@@ -132,25 +118,10 @@ fn running(ahead: &Snapshot, model: &Model, now: DateTime<Utc>, night: &mut Like
     }
 }
 
-/// When a running build will have ended: in half of such cases, and in 8 of 10. None where its task is not known.
-pub fn finish(
-    world: &Snapshot,
-    model: &Model,
-    build: &Build,
-    now: DateTime<Utc>,
-) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+/// When a running build will have ended. None where its task is not known.
+fn finish(world: &Snapshot, model: &Model, build: &Build, now: DateTime<Utc>) -> Option<Finish> {
     let forecast = forecast_of(world, model, build, now)?;
-    let worked = expect::worked(world, build, now);
-    let at = |chance: f64| now + minutes((forecast.quantile(chance) - worked).max(0.0));
-    Some((at(0.5), at(0.8)))
-}
-
-/// So many minutes, to the second.
-pub fn minutes(minutes: f64) -> TimeDelta {
-    // A forecast has at most 10^7 minutes.
-    #[expect(clippy::cast_possible_truncation, reason = "bounded by the forecast, and a second is exact enough")]
-    let seconds = (minutes * 60.0).round() as i64;
-    TimeDelta::seconds(seconds)
+    Some(expect::finish(&forecast, expect::worked(world, build, now), now))
 }
 
 fn end_due(ahead: &mut Snapshot, night: &LikelyNight, at: DateTime<Utc>) {
@@ -166,7 +137,8 @@ fn start(ahead: &mut Snapshot, model: &Model, session: SessionId, at: DateTime<U
     spawn::spawn(ahead, &permits, at, &mut actions);
     for action in actions {
         let Action::StartBuild(new) = action else { continue };
-        let build = build(new.task, session, new.attempts_before + 1, new.agent, at);
+        let begun = Build::begun(BuildId(i64::MAX), new.task, session, new.attempts_before + 1, new.agent, at);
+        let build = Build { step: BuildStep::Working, prepared: true, ..begun };
         let (Some(task), Some((half, most))) = (ahead.task(new.task), finish(ahead, model, &build, at)) else {
             continue;
         };
@@ -181,38 +153,6 @@ fn start(ahead: &mut Snapshot, model: &Model, session: SessionId, at: DateTime<U
             why: new.why.rsplit("; ").next().unwrap_or_default().to_owned(),
         });
         ahead.builds.push(build);
-    }
-}
-
-fn build(task: TaskId, session: SessionId, attempt: u32, agent: Option<String>, at: DateTime<Utc>) -> Build {
-    Build {
-        id: BuildId(i64::MAX),
-        task,
-        session,
-        attempt,
-        step: BuildStep::Working,
-        started_at: at,
-        step_at: at,
-        on_top_of: None,
-        base: None,
-        prepared: true,
-        host_failure: None,
-        result: None,
-        check: None,
-        progress: None,
-        progress_text: None,
-        agent,
-        round: 0,
-        wait: None,
-        spent: Used::default(),
-        waited: TimeDelta::zero(),
-        loose: None,
-        refused: None,
-        stop_requested: None,
-        outcome: None,
-        reason: String::new(),
-        ended_at: None,
-        change: None,
     }
 }
 

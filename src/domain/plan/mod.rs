@@ -324,6 +324,37 @@ pub fn plan(world: &Snapshot, now: DateTime<Utc>) -> Plan {
 }
 
 impl Snapshot {
+    /// A state in which nothing is and nothing was.
+    pub fn empty(settings: Arc<Settings>, sample_due: DateTime<Utc>) -> Self {
+        Self {
+            settings,
+            sample_due,
+            installed_at: None,
+            nights_seen: BTreeSet::new(),
+            skipped: BTreeSet::new(),
+            paused: false,
+            sessions: vec![],
+            tasks: vec![],
+            completed: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            approvals: vec![],
+            builds: vec![],
+            checks: vec![],
+            runs: vec![],
+            gaps: vec![],
+            ships: vec![],
+            samples: vec![],
+            throttles: vec![],
+            barred: None,
+            providers: vec![],
+            kept: BTreeSet::new(),
+            drilled: None,
+            spent: BTreeMap::new(),
+            in_flight: BTreeSet::new(),
+            outlook: Outlook::default(),
+        }
+    }
+
     /// How many builds may run now, and what stands in the way.
     pub fn permits(&self) -> Permits {
         super::throttle::permits(&pressure::limits(&self.settings), self.samples.last(), &self.throttles)

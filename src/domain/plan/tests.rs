@@ -7,11 +7,10 @@ mod night;
 mod pressure;
 mod tonight;
 
-use super::outlook::Outlook;
 use super::{Action, Effect, Snapshot, plan};
 use crate::domain::approval::Approval;
 use crate::domain::build::{
-    Build, BuildStep, Change, Check, CheckPurpose, CheckStep, Run, RunEnding, RunOwner, RunStep, Used,
+    Build, BuildStep, Change, Check, CheckPurpose, CheckStep, Run, RunEnding, RunOwner, RunStep,
 };
 use crate::domain::category::Category;
 use crate::domain::id::{BuildId, CheckId, RunId, SessionId, TaskId};
@@ -51,33 +50,13 @@ fn settings() -> Settings {
 /// Nothing to do: the machine was just measured, no session, no task.
 fn quiet(now: DateTime<Utc>) -> Snapshot {
     Snapshot {
-        settings: Arc::new(settings()),
         installed_at: Some(at("10 12:00")),
         nights_seen: ["2026-03-10", "2026-03-11", "2026-03-12", "2026-03-13", "2026-03-14"]
             .map(|date| date.parse().unwrap())
             .into(),
-        skipped: BTreeSet::new(),
-        paused: false,
-        sessions: Vec::new(),
-        tasks: Vec::new(),
-        completed: BTreeMap::new(),
-        gone: BTreeSet::new(),
-        approvals: Vec::new(),
-        builds: Vec::new(),
-        checks: Vec::new(),
-        runs: Vec::new(),
-        ships: Vec::new(),
         samples: vec![sample(now, 50)],
-        sample_due: now + TimeDelta::seconds(30),
-        gaps: Vec::new(),
-        throttles: Vec::new(),
-        barred: None,
-        providers: Vec::new(),
-        spent: BTreeMap::new(),
-        kept: BTreeSet::new(),
         drilled: Some("2026-03-14".parse().unwrap()),
-        in_flight: BTreeSet::new(),
-        outlook: Outlook::default(),
+        ..Snapshot::empty(Arc::new(settings()), now + TimeDelta::seconds(30))
     }
 }
 
@@ -90,42 +69,26 @@ fn sample(at: DateTime<Utc>, used: u64) -> Sample {
     let mount =
         |path: &str| Mount { path: path.into(), used_bytes: used, available_bytes: 100 - used, total_bytes: 100 };
     Sample {
-        at,
         mounts: vec![mount("/"), mount("/data")],
         memory_total: 100,
         memory_available: 60,
-        psi_memory_some_avg60: None,
-        psi_cpu_some_avg60: None,
-        psi_io_some_avg60: None,
-        load_one: 0.0,
         processes: 1,
-        uptime_seconds: None,
-        boot_id: None,
-        unmeasured: Vec::new(),
+        ..Sample::empty(at)
     }
 }
 
 /// The night of the 14th, which started late enough to have progress told.
 fn session(id: i64, phase: Phase) -> Session {
+    let date = "2026-03-14".parse().unwrap();
     Session {
-        id: SessionId(id),
-        kind: SessionKind::Nightly,
-        date: "2026-03-14".parse().unwrap(),
         phase,
         started_at: at("14 23:00"),
         patterns_at: at("14 23:05"),
-        spawn_at: at("14 23:10"),
         health_done: false,
         patterns_done: false,
         snapshot_done: false,
         progress_at: Some(at("16 00:00")),
-        spawn_until: at("15 06:30"),
-        brief_at: at("15 07:00"),
-        only_task: None,
-        keep_until: None,
-        reported_at: None,
-        stopped: false,
-        missed_reason: None,
+        ..Session::building(SessionId(id), date, at("14 23:10"), at("15 06:30"), at("15 07:00"))
     }
 }
 
@@ -171,35 +134,8 @@ fn approval(task: &Task) -> Approval {
 }
 
 fn build(id: i64, step: BuildStep) -> Build {
-    Build {
-        id: BuildId(id),
-        task: TaskId(id),
-        session: SessionId(1),
-        attempt: 1,
-        step,
-        started_at: at("14 23:10"),
-        step_at: at("14 23:10"),
-        on_top_of: None,
-        base: None,
-        prepared: false,
-        host_failure: None,
-        result: None,
-        check: None,
-        progress: None,
-        progress_text: None,
-        agent: Some("agent".into()),
-        round: 0,
-        wait: None,
-        spent: Used::default(),
-        waited: TimeDelta::zero(),
-        loose: None,
-        refused: None,
-        stop_requested: None,
-        outcome: None,
-        reason: String::new(),
-        ended_at: None,
-        change: None,
-    }
+    let begun = Build::begun(BuildId(id), TaskId(id), SessionId(1), 1, Some("agent".into()), at("14 23:10"));
+    Build { step, ..begun }
 }
 
 /// What a build left once collected.

@@ -168,20 +168,7 @@ mod tests {
     fn sample(seconds: i64, used: u64) -> Sample {
         let mount =
             Mount { path: "/data".into(), used_bytes: used, available_bytes: 100 * GB - used, total_bytes: 100 * GB };
-        Sample {
-            at: at(seconds),
-            mounts: vec![mount],
-            memory_total: 0,
-            memory_available: 0,
-            psi_memory_some_avg60: None,
-            psi_cpu_some_avg60: None,
-            psi_io_some_avg60: None,
-            load_one: 0.0,
-            processes: 0,
-            uptime_seconds: None,
-            boot_id: None,
-            unmeasured: Vec::new(),
-        }
+        Sample { mounts: vec![mount], ..Sample::empty(at(seconds)) }
     }
 
     /// A sample every 20 s for `span` seconds, the disk's use given by the second.

@@ -19,7 +19,7 @@ use serde_json::json;
 const LISTED: usize = 8;
 
 pub(super) async fn plan(engine: &Engine, conn: &mut Conn, now: DateTime<Utc>) -> Result<Reply, StoreError> {
-    let world = facts::world(engine, conn, now).await?;
+    let world = facts::world_ahead(engine, conn, now).await?;
     let night = likely(&world, now);
     let zone = engine.settings().schedule.zone;
     let verdict = format!("🗺️ The night from {} to {}", day_clock(night.from, zone), clock(night.until, zone));

@@ -145,7 +145,7 @@ fn log_item(tail: &[String]) -> Item {
 
 pub(super) async fn why(engine: &Engine, conn: &mut Conn, id: TaskId, now: DateTime<Utc>) -> Result<Reply, StoreError> {
     let task = task_or_answer!(conn, id);
-    let world = facts::world(engine, conn, now).await?;
+    let world = facts::world_ahead(engine, conn, now).await?;
     let zone = engine.settings().schedule.zone;
     let now_words = match task.state {
         TaskState::Open | TaskState::Draft => {

@@ -7,7 +7,7 @@ use crate::domain::diff_page;
 use crate::domain::id::{BuildId, TaskId};
 use crate::domain::message::{Attachment, Item, Message};
 use crate::domain::review::{concerns, unfit};
-use crate::domain::ship::{Ship, ShipKind, ShipOutcome, ShipStep};
+use crate::domain::ship::{Ship, ShipKind, ShipOutcome, ShipStep, in_force};
 use crate::domain::task::{Task, TaskKind};
 use crate::engine::reply::{Asker, Reply};
 use crate::engine::say::button;
@@ -120,20 +120,16 @@ pub(in crate::engine) async fn ship_build(
         return Ok(Reply::refuse(format!("#{id} {why}. /why {id} says where it stands.")));
     };
     let result = review::load(engine, conn, build).await?;
-    let again = async |conn: &mut Conn, text: String| -> Result<Reply, StoreError> {
-        let mut reply = Reply::refuse(text);
-        let card = review::draw(conn, &result, now).await?;
-        reply.more.push((format!("{}{}", review::key(build), now.timestamp_millis()), card));
-        Ok(reply)
-    };
     if shown.is_some_and(|shown| shown != build) {
-        return again(conn, format!("#{id} was built again since that card was shown; this is its newest result."))
-            .await;
+        let text = format!("#{id} was built again since that card was shown; this is its newest result.");
+        let card = review::draw(conn, &result, now).await?;
+        let more = vec![(format!("{}{}", review::key(build), now.timestamp_millis()), card)];
+        return Ok(Reply { more, ..Reply::refuse(text) });
     }
     if let Some(why) = unfit(&result.fact) {
         return Ok(Reply::refuse(why));
     }
-    if let Some(ship) = result.ship.as_ref().filter(|ship| ship.step != ShipStep::Ended) {
+    if let Some(ship) = result.ship.as_ref().filter(|ship| ship.is_open()) {
         let what = if ship.kind == ShipKind::Ship { "shipping" } else { "being taken back" };
         return Ok(Reply::line(format!("#{id} {:?} is {what} already.", task.spec.title)));
     }
@@ -161,17 +157,7 @@ pub(in crate::engine) async fn ship_build(
     let verified = result.fact.build.outcome == Some(Outcome::Verified);
     let branch = builds::branch(conn, build).await?;
     let branch = branch.as_deref();
-    let new = NewShip {
-        kind: ShipKind::Ship,
-        build,
-        project: &project,
-        branch,
-        by: asker.who,
-        from,
-        to,
-        verified,
-        reverts: None,
-    };
+    let new = NewShip { kind: ShipKind::Ship, build, project: &project, branch, by: asker.who, from, to, verified };
     ships::discard(conn, build, None, now).await?;
     let ship = ships::insert(conn, &new, now).await?;
     let told = if concerns.is_empty() { String::new() } else { format!("; told before: {}", concerns.join("; ")) };
@@ -187,7 +173,7 @@ pub(in crate::engine) async fn ship_build(
 async fn unshipped_ground(
     engine: &Engine,
     conn: &mut Conn,
-    result: &review::Result,
+    result: &review::Reviewed,
 ) -> Result<Option<TaskId>, StoreError> {
     if result.fact.build.on_top_of.is_none() {
         return Ok(None);
@@ -212,7 +198,7 @@ pub(super) async fn revert(
 ) -> Result<Reply, StoreError> {
     let task = task_or_answer!(conn, id);
     let all = ships::of_task(conn, id).await?;
-    if let Some(open) = all.iter().find(|ship| ship.step != ShipStep::Ended) {
+    if let Some(open) = all.iter().find(|ship| ship.is_open()) {
         let hint = if open.kind == ShipKind::Ship { format!("; /undo {id} calls it off") } else { String::new() };
         return Ok(Reply::refuse(format!("#{id} is on its way already{hint}.")));
     }
@@ -231,7 +217,6 @@ pub(super) async fn revert(
         from,
         to,
         verified: true,
-        reverts: Some(landed.id),
     };
     let ship = ships::insert(conn, &new, now).await?;
     let text = format!("asked to take build {} off {}", landed.build, landed.project);
@@ -239,12 +224,6 @@ pub(super) async fn revert(
     review::redraw(engine, conn, landed.build, now).await?;
     let text = format!("↩ #{id} {:?} is being taken off {}", task.spec.title, landed.project);
     Ok(Reply::line(text).with(json!({"ship": ship, "task": id})))
-}
-
-/// The landing that is on the branch now.
-fn in_force(ships: &[Ship]) -> Option<&Ship> {
-    let last = ships.iter().rfind(|ship| ship.outcome == Some(ShipOutcome::Landed));
-    last.filter(|ship| ship.kind == ShipKind::Ship)
 }
 
 /// A result is not wanted.
@@ -260,7 +239,7 @@ pub(super) async fn discard(
         return Ok(Reply::refuse(format!("#{id} has no result to discard.")));
     };
     let result = review::load(engine, conn, build).await?;
-    if result.landed.is_some() || result.ship.as_ref().is_some_and(|ship| ship.step != ShipStep::Ended) {
+    if result.landed.is_some() || result.ship.as_ref().is_some_and(Ship::is_open) {
         return Ok(Reply::refuse(format!("#{id} is shipped or on its way; /revert {id} takes it back.")));
     }
     ships::discard(conn, build, Some(asker.who), now).await?;
@@ -283,7 +262,7 @@ pub(super) async fn undo(
         return Ok(None);
     }
     let all = ships::of_task(conn, id).await?;
-    if let Some(ship) = all.iter().find(|ship| ship.step != ShipStep::Ended) {
+    if let Some(ship) = all.iter().find(|ship| ship.is_open()) {
         if ship.step == ShipStep::Landing {
             return Ok(Some(Reply::refuse(format!("#{id} is landing in this moment; look again in a second."))));
         }

@@ -2,9 +2,8 @@
 
 use super::apply::{Done, Refused, expect, id, only};
 use super::world::{World, row, row_mut};
-use chrono::TimeDelta;
 use overnight::domain::build::{
-    Build, BuildStep, Check, CheckPurpose, CheckStep, Run, RunOwner, RunStep, StopReason, Used, Wait,
+    Build, BuildStep, Check, CheckPurpose, CheckStep, Run, RunOwner, RunStep, StopReason, Wait,
 };
 use overnight::domain::id::{BuildId, CheckId, RunId, SessionId};
 use overnight::domain::plan::{BuildEnd, NewBuild, Resumption, TaskAfter};
@@ -35,35 +34,9 @@ impl World {
 
     fn add_build(&mut self, new: &NewBuild) {
         let now = self.now();
-        self.builds.push(Build {
-            id: BuildId(id(&self.builds) + 1),
-            task: new.task,
-            session: new.session,
-            attempt: new.attempts_before + 1,
-            step: BuildStep::Preparing,
-            started_at: now,
-            step_at: now,
-            on_top_of: new.on_top_of.clone(),
-            base: None,
-            prepared: false,
-            host_failure: None,
-            result: None,
-            check: None,
-            progress: None,
-            progress_text: None,
-            agent: new.agent.clone(),
-            round: 0,
-            wait: None,
-            spent: Used::default(),
-            waited: TimeDelta::zero(),
-            loose: None,
-            refused: None,
-            stop_requested: None,
-            outcome: None,
-            reason: String::new(),
-            ended_at: None,
-            change: None,
-        });
+        let id = BuildId(id(&self.builds) + 1);
+        let begun = Build::begun(id, new.task, new.session, new.attempts_before + 1, new.agent.clone(), now);
+        self.builds.push(Build { on_top_of: new.on_top_of.clone(), ..begun });
     }
 
     fn add_check(&mut self, session: SessionId, project: String, commit: String, build: Option<BuildId>) -> CheckId {

@@ -68,29 +68,16 @@ async fn a_copy_made_while_others_write_holds_one_state_and_damage_is_seen() {
     assert!(matches!(damaged, StoreError::BadCopy(_)), "{damaged}");
 }
 
-/// A database as the version before days were kept made it, with a session in it.
-async fn previous(home: &std::path::Path) {
-    use sqlx::Connection;
-    let options =
-        sqlx::sqlite::SqliteConnectOptions::new().filename(home.join(overnight::store::FILE)).create_if_missing(true);
-    let mut old = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-    let mut first = sqlx::migrate!();
-    first.migrations = first.migrations.iter().filter(|one| one.version < 20_261_123_000_006).cloned().collect();
-    first.run(&mut old).await.unwrap();
-    sqlx::raw_sql(
-        "INSERT INTO session (id, kind, date, phase, started_at, patterns_at, spawn_at, spawn_until, brief_at)
-             VALUES (1, 'nightly', '2026-03-14', 'building', 1, 2, 3, 4, 5), (2, 'manual', '2026-03-15', 'closed', 1, 2, 3, 4, 5);",
-    )
-    .execute(&mut old)
-    .await
-    .unwrap();
-    old.close().await.unwrap();
-}
-
 #[tokio::test]
 async fn a_database_from_before_days_were_kept_keeps_its_sessions_and_takes_what_is_kept() {
     let home = tempfile::tempdir().unwrap();
-    previous(home.path()).await;
+    super::left_by(
+        home.path(),
+        4,
+        "INSERT INTO session (id, kind, date, phase, started_at, patterns_at, spawn_at, spawn_until, brief_at)
+             VALUES (1, 'nightly', '2026-03-14', 'building', 1, 2, 3, 4, 5), (2, 'manual', '2026-03-15', 'closed', 1, 2, 3, 4, 5);",
+    )
+    .await;
     let store = Store::open(home.path()).await.unwrap();
     let mut tx = store.begin().await.unwrap();
     let (night, day) = (SessionId(1), SessionId(2));
